@@ -91,6 +91,11 @@ def wide(prefix: str, gguf_architecture: str | None, settings: Mapping[str, Any]
     return grouped(prefix, gguf_architecture, {"head_dim": 12, **settings}, **more)
 
 
+EXPERTS = {"num_local_experts": 5, "num_experts_per_tok": 2}
+GLM_EXPERTS = {
+    **{"n_routed_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "first_k_dense_replace": 1},
+    **{"n_group": 3, "topk_group": 2, "routed_scaling_factor": 1.5},
+}
 TOWER = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
 TOWER |= {"image_size": 8, "patch_size": 4}
 QWEN_TOWER = {"depth": 1, "num_heads": 1, "patch_size": 4}
@@ -195,6 +200,31 @@ FAMILY_MODELS = {
         has_biases=True,
         has_positions=True,
     ),
+    "mixtral": wide("Mixtral", "llama", EXPERTS),
+    "minimax_m2": wide("MiniMaxM2", "minimax-m2", EXPERTS),
+    "qwen2_moe": grouped(
+        *("Qwen2Moe", "qwen2moe"),
+        {**EXPERTS, "num_experts": 5, "moe_intermediate_size": 24, "shared_expert_intermediate_size": 16},
+        has_biases=True,
+    ),
+    "qwen3_moe": wide(
+        *("Qwen3Moe", "qwen3moe"), {**EXPERTS, "num_experts": 5, "moe_intermediate_size": 24, "norm_topk_prob": True}
+    ),
+    "olmoe": grouped("Olmoe", "olmoe", {**EXPERTS, "num_experts": 5}),
+    "granitemoe": grouped(
+        *("GraniteMoe", "granitemoe"),
+        {
+            **{"embedding_multiplier": 3.0, "residual_multiplier": 0.75, "attention_multiplier": 8**-0.5},
+            **EXPERTS,
+        },
+        embedding_scale=3.0,
+    ),
+    "glm4_moe": wide("Glm4Moe", "glm4moe", GLM_EXPERTS),
+    "gpt_oss": wide(
+        *("GptOss", "gpt-oss"),
+        {**EXPERTS, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
+        has_biases=True,
+    ),
 }
 VARIANTS = {  # kinds within a family, by its name and theirs
     "falcon/one key": FamilyModel(
@@ -220,6 +250,9 @@ VARIANTS = {  # kinds within a family, by its name and theirs
         *("GPTBigCode", {**GPT2_SETTINGS, "n_layer": 3, "multi_query": False}, 4),
         has_biases=True,
         has_positions=True,
+    ),
+    "glm4_moe/experts at once": wide(
+        "Glm4Moe", "glm4moe", {**GLM_EXPERTS, "first_k_dense_replace": 0, "use_qk_norm": True}
     ),
     "llava": grouped("Llama", None, model_class="Llava", vision=("CLIPVisionConfig", TOWER)),
     "mistral3": wide("Ministral3", None, model_class="Mistral3", vision=("PixtralVisionConfig", TOWER)),
@@ -279,9 +312,14 @@ def build_model(family: str, folder: Path) -> Any:
     name = (described.model_class or described.class_prefix) + suffix
     model = getattr(transformers, name)(config)
     model.train(False)
+    if hasattr(config, "num_experts_per_tok"):
+        model.set_experts_implementation("eager")  # others do not compute in float64
     for name, parameter in model.named_parameters():
         if "norm" in name or ".ln_" in name or name.endswith("bias"):  # away from 1 and 0
             parameter += 0.3 * torch.randn_like(parameter)
+    for name, buffer in model.named_buffers():
+        if name.endswith("e_score_correction_bias"):
+            buffer += 0.3 * torch.randn_like(buffer)
     model.save_pretrained(folder)
     byte_level_tokenizer().save(str(folder / "tokenizer.json"))
     return model.double()
@@ -316,8 +354,10 @@ def output_projection(attention: Any) -> Any:
 
 
 def mlp_output(block: Any) -> Any:
-    """The module that ends a block's MLP."""
-    mlp = getattr(block, "mlp", block)
+    """The module that ends a block's MLP, or the mixture of experts in its place."""
+    mlp = getattr(block, "mlp", getattr(block, "block_sparse_moe", block))
+    if hasattr(mlp, "experts"):
+        return mlp
     names = ("down_proj", "dense_4h_to_h", "c_proj", "fc2", "fc_out")
     return next(getattr(mlp, name) for name in names if hasattr(mlp, name))
 
@@ -357,7 +397,9 @@ def run_own_first_mlp(model: Any, tokens: Tensor | None = None) -> Tensor:
     model, caught = without_positions(model), []
     for parameter in output_projection(block_attention(model_blocks(model)[0])).parameters():
         parameter.zero_()
-    mlp_output(model_blocks(model)[0]).register_forward_hook(lambda _module, _given, output: caught.append(output))
+    mlp_output(model_blocks(model)[0]).register_forward_hook(
+        lambda _module, _given, output: caught.append(output[0] if isinstance(output, tuple) else output)
+    )
     model_body(model)((torch.arange(VOCABULARY_SIZE) if tokens is None else tokens)[:, None], use_cache=False)
     return caught[0].view(-1, caught[0].shape[-1])
 
@@ -369,6 +411,13 @@ def run_own_input_norm(model: Any, layer: int, rows: Tensor) -> Tensor:
     block = model_blocks(model)[layer]
     norm = next((getattr(block, name) for name in names if hasattr(block, name)), None)
     return rows if norm is None else norm(rows)
+
+
+@torch.no_grad()
+def remove_sinks(attention: Any) -> None:
+    """Keeps the heads of gpt-oss from attending to nothing."""
+    if hasattr(attention, "sinks"):
+        attention.sinks.fill_(torch.finfo(attention.sinks.dtype).min)
 
 
 @torch.no_grad()
@@ -394,6 +443,7 @@ def attend(model: Any, layer: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
         kinds = getattr(model_body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
         possible |= {"position_embeddings": rotary(hidden, positions, *([kinds[layer]] if kinds else []))}
         possible |= {"alibi": None}
+    remove_sinks(attention)
     taken = inspect.signature(attention.forward).parameters
     out = attention(hidden, **{name: value for name, value in possible.items() if name in taken})
     return out[0], out[1]
@@ -423,7 +473,7 @@ def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:
     architecture = ALL_MODELS[family].gguf_architecture
     kind = next(arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
     names = gguf.get_tensor_name_map(kind, len(model_blocks(model)))
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and model.config.tie_word_embeddings:
             continue
@@ -439,6 +489,10 @@ def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:
             tensor = tensor + 1
         if ".visual." in name:  # has a file of its own
             continue
+        of_experts = gguf_expert_tensors(name, tensor, is_interleaved=family == "gpt_oss")
+        if of_experts:
+            found |= {new: part.float().contiguous() for new, part in of_experts.items()}
+            continue
         name = name.replace(".language_model.", ".")
         if family == "bloom":
             name = name.removeprefix("transformer.")  # as its converter does
@@ -446,6 +500,33 @@ def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:
         assert new is not None, name
         found[new] = tensor.float().contiguous()
     return found
+
+
+def gguf_expert_tensors(name: str, tensor: Tensor, is_interleaved: bool) -> dict[str, Tensor]:
+    """The tensors of a mixture of experts in a GGUF file, from one of transformers'; none from other parts' tensors."""
+    layer, _, part = name.removeprefix("model.layers.").partition(".")
+    start, part = f"blk.{layer}.ffn_", part.removeprefix("mlp.").removeprefix("block_sparse_moe.")
+    if part.startswith("experts.gate_up_proj"):
+        ending = "bias" if part.endswith("bias") else "weight"
+        if is_interleaved:  # and the weight's inputs come first
+            both = tensor if ending == "bias" else tensor.mT
+            gate, up = both[:, ::2], both[:, 1::2]
+        else:
+            gate, up = tensor.chunk(2, 1)
+        return {f"{start}gate_exps.{ending}": gate, f"{start}up_exps.{ending}": up}
+    if part.startswith("experts.down_proj"):
+        if part.endswith("bias"):
+            return {f"{start}down_exps.bias": tensor}
+        return {f"{start}down_exps.weight": tensor.mT if is_interleaved else tensor}
+    if part.endswith("e_score_correction_bias"):
+        return {f"blk.{layer}.exp_probs_b.bias": tensor}
+    if part == "shared_expert_gate.weight":
+        return {f"{start}gate_inp_shexp.weight": tensor[0]}
+    if part.startswith("shared_expert"):
+        return {f"{start}{part.split('.')[1].removesuffix('_proj')}_shexp.weight": tensor}
+    if part.startswith(("gate.", "router.")):
+        return {f"{start}gate_inp.{part.split('.')[-1]}": tensor}
+    return {}
 
 
 def save_gguf(path: Path, family: str, model: Any) -> Path:
@@ -463,9 +544,19 @@ def save_gguf(path: Path, family: str, model: Any) -> Path:
         writer.add_layer_norm_rms_eps(shape.epsilon)
     else:
         writer.add_layer_norm_eps(shape.epsilon)
-    if family == "granite":
+    if family.startswith("granite"):
         writer.add_embedding_scale(shape.embedding_scale)
         writer.add_residual_scale(model.config.residual_multiplier)
+    config = model.config.to_dict()
+    if "num_experts_per_tok" in config:
+        counts = ("num_local_experts", "num_experts", "n_routed_experts")
+        writer.add_expert_count(next(config[key] for key in counts if key in config))
+        writer.add_expert_used_count(config["num_experts_per_tok"])
+    if "n_group" in config:
+        writer.add_expert_group_count(config["n_group"])
+        writer.add_expert_group_used_count(config["topk_group"])
+        writer.add_expert_weights_scale(config["routed_scaling_factor"])
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
     tokens, merges = tokens_and_merges()
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list([*tokens, *(f"[PAD{VOCABULARY_SIZE + i}]" for i in range(PADDING_ROWS))])

@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from maps.heads.mixture import Mixture
 from maps.heads.mlp import Mlp
 from maps.heads.norm import Norm
 from maps.mapping.model import TORCH_DTYPES
 from maps.mapping.settings import MappingSettings
 from maps.weights.checkpoint import Checkpoint
+from maps.weights.mlp_reader import read_mlp
 from maps.weights.shape import ModelShape
 from tests.families import (
     build_model,
@@ -90,13 +92,39 @@ def plain_norm(x: Tensor, n: Norm) -> Tensor:
     return x if n.bias is None else x + n.bias.double()
 
 
-def plain_mlp(rows: Tensor, mlp: Mlp) -> Tensor:
+def plain_mixture(rows: Tensor, mixture: Mixture) -> Tensor:
+    """A mixture of experts as it is written down, row by row, (V, d)."""
+    x, routing = rows if mixture.norm is None else plain_norm(rows, mixture.norm), mixture.routing
+    out = torch.zeros_like(x)
+    for place, row in enumerate(x):
+        outputs = mixture.router.double() @ row
+        outputs = outputs if mixture.router_bias is None else outputs + mixture.router_bias.double()
+        scores = outputs.sigmoid() if routing.score == "sigmoid" else outputs.softmax(0)
+        choice = scores if mixture.choice_bias is None else scores + mixture.choice_bias.double()
+        groups = torch.arange(routing.experts).view(routing.groups, -1).tolist()
+        worth = {sum(sorted(choice[group].tolist())[-2:]): group for group in groups}
+        allowed = [j for value in sorted(worth, reverse=True)[: routing.chosen_groups] for j in worth[value]]
+        best = [allowed[at] for at in choice[allowed].sort(descending=True).indices[: routing.chosen].tolist()]
+        whole = float(scores[best].sum()) if routing.normalises else 1.0
+        for j in best:
+            share = float(scores[j]) / whole * routing.scale
+            out[place] += share * plain_mlp(row[None], mixture.experts[j])[0]
+        if mixture.shared is not None:
+            share = 1.0 if mixture.shared_gate is None else float((mixture.shared_gate.double() @ row).sigmoid())
+            out[place] += share * plain_mlp(row[None], mixture.shared)[0]
+    return out
+
+
+def plain_mlp(rows: Tensor, mlp: Mlp | Mixture) -> Tensor:
     """MLP₀(norm(rows)) as it is written down, (V, d)."""
+    if isinstance(mlp, Mixture):
+        return plain_mixture(rows, mlp)
     m, x, no = mlp.to(torch.float64), rows, torch.zeros(1, dtype=torch.float64)
     if m.norm is not None:
         x = plain_norm(x, m.norm)
     up = x @ m.up.T + (no if m.up_bias is None else m.up_bias)
     if m.gate is not None:
+        up = up if m.up_activation is None else m.up_activation(up)
         inner = m.activation(x @ m.gate.T + (no if m.gate_bias is None else m.gate_bias)) * up
     else:
         inner = m.activation(up)
@@ -123,7 +151,7 @@ def read_plainly(rows: Tensor, checkpoint: Checkpoint, layer: int, settings: Map
     """What a layer's heads read in a reading, from rows of the embedding (V, d)."""
     reading = settings.reading
     if layer and reading.source != "embedding":
-        mlp = plain_mlp(rows, checkpoint.mlp())
+        mlp = plain_mlp(rows, read_mlp(checkpoint))
         if reading.source == "calibrated":
             rows = map_plainly(settings, checkpoint, layer, rows, mlp)
         else:
@@ -157,7 +185,7 @@ def run_block_plainly(checkpoint: Checkpoint, layer: int, rows: Tensor, own: lis
     after = rows + constant
     for head, share in enumerate(own):
         after = after + share * (read @ values[head // (len(outputs) // len(values))] @ outputs[head])
-    added = plain_mlp(after, checkpoint.mlp(layer))
+    added = plain_mlp(after, read_mlp(checkpoint, layer))
     return after + (added if post_norm is None else plain_norm(added, post_norm)) * checkpoint.shape.residual_scale
 
 

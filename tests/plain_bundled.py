@@ -11,10 +11,12 @@ from torch.nn.functional import silu
 
 from maps.data import predefined_relations
 from maps.heads.circuit import HeadWeights
+from maps.heads.mlp import Mlp
 from maps.heads.relation_scores import find_layer_hits
 from maps.heads.salient_tokens import SalientCounts, find_salient_mappings
 from maps.heads.top_targets import Targets
 from maps.mapping.model import Model
+from maps.weights.mlp_reader import read_mlp
 from maps.weights.open import open_checkpoint
 
 ROWS_AT_ONCE = 1024  # rows of M at once
@@ -42,7 +44,8 @@ def distinct_rows() -> DistinctRows:
     """They are computed as the formula stands."""
     checkpoint = open_checkpoint("smollm2")
     e, which, counts = torch.unique(checkpoint.embedding().double(), dim=0, return_inverse=True, return_counts=True)
-    mlp = checkpoint.mlp().to(torch.float64)
+    mlp = read_mlp(checkpoint).to(torch.float64)
+    assert isinstance(mlp, Mlp)
     assert mlp.gate is not None
     assert mlp.norm is not None
     parts = []

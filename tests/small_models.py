@@ -158,9 +158,14 @@ def save_gguf(
     tensors: Weights,
     quantization: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
     special_token: str = SPECIAL_TOKEN,
+    split_max_tensors: int = 0,
 ) -> Path:
-    """Writes the model as a GGUF file of that type (vectors stay F32), its padding rows listed as converters do."""
-    writer = gguf.GGUFWriter(path, "llama")
+    """Writes the model as a GGUF file of that type (vectors stay F32), its padding rows listed as converters do.
+
+    `split_max_tensors`: of a part, where it is written in several.
+    """
+    path.parent.mkdir(exist_ok=True)
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=split_max_tensors)
     writer.add_block_count(small.layers)
     writer.add_embedding_length(small.width)
     writer.add_feed_forward_length(small.mlp_width)

@@ -70,9 +70,27 @@ def progress_bar(
     return tqdm(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
 
 
+def add_model_argument(p: argparse.ArgumentParser) -> None:
+    """Declares the model and its revision; `model_from` reads both."""
+    p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
+    p.add_argument("--revision", help="a branch, tag or commit of a model on the Hub, such as step1000")
+
+
+def model_from(arguments: argparse.Namespace) -> str:
+    """The model's name with its revision, `name@revision`; raises MapsError for a revision of a model that is here."""
+    from maps.errors import MapsError
+    from maps.weights.open import is_on_hub, with_revision
+
+    if arguments.revision is None:
+        return str(arguments.model)
+    if not is_on_hub(arguments.model):
+        raise MapsError(f"--revision names a state of a model on the Hub, but {arguments.model} is on this machine.")
+    return with_revision(arguments.model, arguments.revision)
+
+
 def add_model_options(p: argparse.ArgumentParser, out: str) -> None:
     """Declares the model, the folder for results (`out`: its help), and the options of relations and weights."""
-    p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
+    add_model_argument(p)
     p.add_argument("--out", required=True, type=Path, help=out)
     p.add_argument("--relations", metavar="NAME,…", help="score only these predefined relations")
     p.add_argument("--relation", action="append", default=[], metavar="NAME=FILE.json", help="score your own relation")

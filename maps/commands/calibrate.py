@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maps.command_line import Subparsers, positive_int, print_text
-from maps.commands.arguments import progress_bar
+from maps.commands.arguments import add_model_argument, model_from, progress_bar
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -21,7 +21,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "continues a run that was stopped.",
         epilog="example: python -m maps calibrate smollm2 --out data/smollm2.calibration.safetensors",
     )
-    p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
+    add_model_argument(p)
     p.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file for the maps")
     p.add_argument("--tokens", type=positive_int, help="tokens that the model is run on (default 12,000)")
     p.add_argument("--device", default="cpu", help="a torch device (default cpu)")
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Fits the maps; returns at once where they are finished."""
     import maps
 
-    model = maps.load(arguments.model, device=arguments.device)
+    model = maps.load(model_from(arguments), device=arguments.device)
     path = maps.calibrate(model, arguments.out, tokens=arguments.tokens, progress=calibration_bar)
     print_text(f"Calibrated {model.name}: the maps are in {path} ({path.stat().st_size / 1e6:,.0f} MB).")
 

@@ -13,6 +13,7 @@ from maps.commands.arguments import (
     MISSING_PICTURES_HINT,
     add_model_options,
     calibration_from,
+    model_from,
     progress_bar,
     settings_from,
 )
@@ -29,7 +30,7 @@ def experiment_run(arguments: argparse.Namespace, doing: str, unit: str = "layer
     from maps.experiments.results import ExperimentRun
 
     bar, settings = partial(progress_bar, doing=doing, unit=unit), settings_from(arguments)
-    return ExperimentRun(arguments.model, arguments.out, settings, arguments.device, bar)
+    return ExperimentRun(model_from(arguments), arguments.out, settings, arguments.device, bar)
 
 
 def run_random(arguments: argparse.Namespace) -> str:

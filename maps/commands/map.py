@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, positive_int, print_text
-from maps.commands.arguments import add_model_options, progress_bar, settings_from
+from maps.commands.arguments import add_model_options, model_from, progress_bar, settings_from
 from maps.errors import MapsError
 from maps.llm.notices import print_above_bar
 from maps.mapping.reading import AUTO
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     engine = make_ray_engine(arguments) if arguments.engine == "ray" else None
     device = "cpu" if engine else arguments.device  # with Ray, --device is that of the workers
     was_finished = (out / "atlas.json").exists()
-    atlas = map_model(arguments.model, out, settings, device, progress_bar, engine, arguments.name)
+    atlas = map_model(model_from(arguments), out, settings, device, progress_bar, engine, arguments.name)
     if was_finished:
         print_text(f"The atlas in {out} was already finished.")
         return
@@ -81,7 +81,9 @@ def resolve_auto_reading(arguments: argparse.Namespace) -> None:
     from maps.commands.calibrate import calibration_bar
     from maps.experiments.auto_reading import choose_reading
 
-    choice = choose_reading(arguments.model, arguments.out, arguments.calibration, arguments.device, calibration_bar)
+    choice = choose_reading(
+        model_from(arguments), arguments.out, arguments.calibration, arguments.device, calibration_bar
+    )
     arguments.reading, arguments.calibration = str(choice.reading), choice.calibration
     print_above_bar(choice.sentence)
 

@@ -7,7 +7,13 @@ from functools import partial
 
 import maps
 from maps.command_line import Subparsers, positive_int, print_text
-from maps.commands.arguments import add_reading_options, progress_bar, reading_from
+from maps.commands.arguments import (
+    add_model_argument,
+    add_reading_options,
+    model_from,
+    progress_bar,
+    reading_from,
+)
 from maps.mapping.probe_results import Probe
 from maps.text import visible_token
 
@@ -21,7 +27,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "from 1.",
         epilog="example: python -m maps probe smollm2 France Paris",
     )
-    p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")
+    add_model_argument(p)
     p.add_argument("source", help="a word that is one token, such as France; without a target, it is probed as both")
     p.add_argument("target", nargs="?", help="a word that is one token, such as Paris")
     p.add_argument("--top", type=positive_int, default=20, help="heads shown in each list (default 20)")
@@ -32,7 +38,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prints the heads, best first."""
     model = maps.load(
-        arguments.model,
+        model_from(arguments),
         device=arguments.device,
         dtype=arguments.dtype,
         reading=str(reading_from(arguments)),

@@ -46,7 +46,10 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument("--seed", type=whole_number, default=0, help="of the random heads and the questions (default 0)")
     p.add_argument("--random", type=positive_int, default=20, metavar="N", help="random heads per layer (default 20)")
     p.add_argument("--no-random", action="store_true", help="draw no random heads, so that the model is not needed")
-    p.add_argument("--model", help="the atlas's model (default: where it was mapped from)")
+    p.add_argument(
+        "--model",
+        help="the atlas's model, on the Hub also with a revision, NAME@REVISION (default: where it was mapped from)",
+    )
     p.set_defaults(run=run)
 
 

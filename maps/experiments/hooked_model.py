@@ -21,6 +21,7 @@ from maps.errors import MapsError, NotRunnableError
 from maps.hub.errors import translate_hub_errors
 from maps.mapping.model import Model
 from maps.weights.bundled import BUNDLED_MODEL, bundled_file
+from maps.weights.open import split_revision
 
 MAX_BATCH_TOKENS = 4096  # tokens of all prompts in one pass
 
@@ -216,7 +217,7 @@ def transformers_source(model: Model) -> tuple[str, dict[str, Any]]:
     if path.is_dir():
         return str(path), {"local_files_only": True}
     if not path.is_file():
-        return name, {"revision": model.checkpoint.revision}
+        return split_revision(name)[0], {"revision": model.checkpoint.revision}
     if importlib.util.find_spec("accelerate") is None:
         raise NotRunnableError(
             "transformers reads .gguf files with the package accelerate: run `pip install accelerate`."

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from maps.heads.mlp import Mlp, apply_mlp, apply_mlp_float64
+from maps.heads.mixture import Mixture
+from maps.heads.mlp import Mlp
 from maps.heads.norm import Norm
 
 
@@ -35,16 +36,25 @@ class AverageBlock:
     norm: Norm | None  # in front of attention
     own: Tensor  # Σ_h α_h W_V,h W_O,h, (d, d)
     constant: Tensor  # c, (d,)
-    mlp: Mlp
+    mlp: Mlp | Mixture
     post_norm: Norm | None  # behind the MLP
     is_parallel: bool  # the MLP reads what attention reads
     mlp_scale: float = 1.0  # s
 
     def apply(self, rows: Tensor) -> Tensor:
         """From x to x', (n, d) both, in the precision of x."""
-        read = rows if self.norm is None else self.norm.apply(rows)
-        after = rows + torch.addmm(self.constant.to(rows.dtype), read, self.own.to(rows.dtype))
-        apply = apply_mlp_float64 if rows.dtype == torch.float64 else apply_mlp
-        added = apply(rows if self.is_parallel else after, self.mlp)
+        after = self.add_attention(rows)
+        added = self.mlp.apply(rows if self.is_parallel else after)
         added = added if self.post_norm is None else self.post_norm.apply(added)
         return after + (added if self.mlp_scale == 1 else added * self.mlp_scale)
+
+    def add_attention(self, rows: Tensor) -> Tensor:
+        """From x to m, (n, d) both."""
+        read = rows if self.norm is None else self.norm.apply(rows)
+        return rows + torch.addmm(self.constant.to(rows.dtype), read, self.own.to(rows.dtype))
+
+    def find_unsure(self, rows: Tensor) -> Tensor | None:
+        """Which rows x (n, d) may go to other experts in another precision, (n,) bool; None if there are no experts."""
+        if isinstance(self.mlp, Mlp):
+            return None
+        return self.mlp.find_unsure(rows if self.is_parallel else self.add_attention(rows))

@@ -26,6 +26,7 @@ INNER_BLOCK = 2048  # inner units whose weights are held in float64 at once
 TENSOR_FIELDS = ("norm", "gate", "gate_bias", "up", "up_bias", "down", "down_bias")
 TANH_GELU = partial(gelu, approximate="tanh")
 XIELU = "xielu"
+GLU_LIMIT = 7.0
 
 
 def relu2(x: Tensor) -> Tensor:
@@ -53,7 +54,20 @@ class Xielu:
         return torch.where(x > 0, above, below) + self.beta * x
 
 
+def clamped_glu(x: Tensor) -> Tensor:
+    """c sigmoid(1.702 c) with c = min(x, 7), as gpt-oss has it."""
+    c = x.clamp(max=GLU_LIMIT)
+    return c * torch.sigmoid(1.702 * c)
+
+
+def clamp_and_add_one(x: Tensor) -> Tensor:
+    """What the gate of gpt-oss multiplies."""
+    return x.clamp(-GLU_LIMIT, GLU_LIMIT) + 1
+
+
+UP_ACTIVATIONS = {"clamped_glu": clamp_and_add_one}
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "clamped_glu": clamped_glu,
     "gelu": gelu,
     "gelu_fast": TANH_GELU,
     "gelu_new": TANH_GELU,
@@ -77,6 +91,14 @@ class Mlp:
     gate_bias: Tensor | None = None  # (inner,)
     up_bias: Tensor | None = None  # (inner,)
     down_bias: Tensor | None = None  # (d,)
+    up_activation: Callable[[Tensor], Tensor] | None = None  # of what the gate multiplies
+
+    def apply(self, rows: Tensor) -> Tensor:
+        """MLP(norm(rows)), (n, d) to (n, d), in the precision of the rows."""
+        return apply_mlp_float64(rows, self) if rows.dtype == torch.float64 else apply_mlp(rows, self)
+
+    def find_unsure(self, _rows: Tensor) -> None:
+        """The rows that a mixture of experts may treat in another way in another precision: here there are none."""
 
     def apply_norm(self, rows: Tensor) -> Tensor:
         return rows if self.norm is None else self.norm.apply(rows)
@@ -91,8 +113,8 @@ def apply_mlp(rows: Tensor, mlp: Mlp) -> Tensor:
     out = torch.empty_like(rows)
     for start in range(0, len(rows), ROWS):
         x = mlp.apply_norm(rows[start : start + ROWS])  # (n, d)
-        torch.mm(inner_values(x, mlp), mlp.down.T, out=out[start : start + ROWS])
-    return out if mlp.down_bias is None else out.add_(mlp.down_bias)
+        torch.mm(inner_values(x, mlp), mlp.down.T.to(x.dtype), out=out[start : start + ROWS])
+    return out if mlp.down_bias is None else out.add_(mlp.down_bias.to(out.dtype))
 
 
 def apply_mlp_float64(rows: Tensor, mlp: Mlp) -> Tensor:
@@ -110,6 +132,7 @@ def inner_values(x: Tensor, mlp: Mlp, units: slice = slice(None)) -> Tensor:
     up = apply_linear(x, mlp.up, mlp.up_bias, units)
     if mlp.gate is None:
         return mlp.activation(up)
+    up = up if mlp.up_activation is None else mlp.up_activation(up)
     return mlp.activation(apply_linear(x, mlp.gate, mlp.gate_bias, units)) * up
 
 

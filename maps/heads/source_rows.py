@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from maps.heads.average_block import AverageBlock
-from maps.heads.mlp import ROWS, Mlp, apply_mlp, apply_mlp_float64
+from maps.heads.mixture import Mixture
+from maps.heads.mlp import ROWS, Mlp
 from maps.heads.norm import Norm, scale_to_root_width
 
 EXACT_CACHE_BYTES = 1 << 28  # memory for float64 rows that are kept for later
@@ -91,6 +92,13 @@ class KeptRows(SourceRows):
     def compute_exactly(self, ids: Tensor) -> Tensor:
         """Rows in float64, (n,) to (n, d)."""
 
+    def settle(self, rows: Tensor, tokens: slice | Tensor, is_unsure: Tensor | None) -> Tensor:
+        """Tokens' rows in float32 (n, d), with those of float64 where float32 is not sure which experts they go to."""
+        if is_unsure is not None and is_unsure.any():
+            ids = torch.arange(self.vocabulary, device=self.device)[tokens]
+            rows[is_unsure] = self.exact_rows(ids[is_unsure]).float()
+        return rows
+
     def rows(self, tokens: slice | Tensor) -> Tensor:
         with self._lock:
             if isinstance(tokens, Tensor) and "_rows" not in vars(self):
@@ -120,15 +128,16 @@ class KeptRows(SourceRows):
 class FirstMlpRows(KeptRows):
     """MLP₀(norm(e)) with e the embedding's rows."""
 
-    def __init__(self, embedding: SourceRows, mlp: Mlp) -> None:
+    def __init__(self, embedding: SourceRows, mlp: Mlp | Mixture) -> None:
         self.embedding, self.mlp = embedding, mlp
         super().__init__(embedding.vocabulary, embedding.width, embedding.device)
 
     def compute(self, tokens: slice | Tensor) -> Tensor:
-        return apply_mlp(self.embedding.rows(tokens), self.mlp)
+        read = self.embedding.rows(tokens)
+        return self.settle(self.mlp.apply(read), tokens, self.mlp.find_unsure(read))
 
     def compute_exactly(self, ids: Tensor) -> Tensor:
-        return apply_mlp_float64(self.embedding.exact_rows(ids), self.mlp)
+        return self.mlp.apply(self.embedding.exact_rows(ids))
 
 
 class BlockRows(KeptRows):
@@ -146,7 +155,8 @@ class BlockRows(KeptRows):
         return rows
 
     def compute(self, tokens: slice | Tensor) -> Tensor:
-        return self.block.apply(self.previous.rows(tokens))
+        read = self.previous.rows(tokens)
+        return self.settle(self.block.apply(read), tokens, self.block.find_unsure(read))
 
     def compute_exactly(self, ids: Tensor) -> Tensor:
         return self.block.apply(self.previous.exact_rows(ids))

@@ -29,6 +29,7 @@ from maps.mapping.calibration import Calibration, check_reading
 from maps.mapping.reading import PAPER_READING, Reading
 from maps.types import DTYPES, HeadId, Mapping, Relation
 from maps.weights.checkpoint import MAPPING_ROLES, Checkpoint
+from maps.weights.mlp_reader import read_mlp
 from maps.weights.open import open_checkpoint
 from maps.weights.shape import ModelShape
 from maps.weights.tokens import Vocabulary
@@ -160,7 +161,7 @@ class Model:
 
     @cached_property
     def mlp_rows(self) -> FirstMlpRows:
-        return FirstMlpRows(self.embedding_rows, self.checkpoint.mlp().to(self.device))
+        return FirstMlpRows(self.embedding_rows, read_mlp(self.checkpoint).to(self.device))
 
     def source_rows(self, layer: int, reading: Reading | None = None) -> SourceRows:
         """What a reading, by default the model's, takes for the rows that a layer's heads read."""
@@ -202,7 +203,7 @@ class Model:
             None if norm is None else norm.to(self.device),
             self.read_heads(layer).sum_circuits(attention.own.to(self.device)),
             attention.constant.to(self.device),
-            self.checkpoint.mlp(layer).to(self.device),
+            read_mlp(self.checkpoint, layer).to(self.device),
             None if post_norm is None else post_norm.to(self.device),
             is_parallel,
             self.shape.residual_scale,

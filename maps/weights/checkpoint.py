@@ -7,9 +7,10 @@ built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from math import isfinite
 from typing import Any, Protocol
 
@@ -18,7 +19,6 @@ from torch import Tensor
 
 from maps.errors import MapsError
 from maps.hashes import is_same_model
-from maps.heads.mlp import ACTIVATIONS, XIELU, Mlp, Xielu
 from maps.heads.norm import Norm
 from maps.weights.family import (
     ATTENTION_ROLES,
@@ -30,6 +30,7 @@ from maps.weights.family import (
     TensorLayout,
 )
 from maps.weights.identity import hash_model
+from maps.weights.packed import FP8_BLOCK, FP8_DTYPES, SCALE_ENDINGS, unpack_fp8
 from maps.weights.shape import ModelShape
 from maps.weights.stored import SplitSource, StoredTensor, TensorFiles
 from maps.weights.tokens import Vocabulary
@@ -72,6 +73,7 @@ class Checkpoint:
     family: Family
     layout: TensorLayout  # the family's layout for this kind of file
     must_be_untied: bool = False  # by the configuration or the family, the unembedding is a tensor of its own
+    fp8_block: tuple[int, int] = FP8_BLOCK  # rows and columns that share a scale
     is_on_disk: bool = True  # else its tensors are fetched one by one, and its commit tells which model it is
 
     @cached_property
@@ -93,9 +95,11 @@ class Checkpoint:
         names = set()
         for role in self.layout.names:
             layers = range(self.shape.layers if role in LAYER_ROLES else 1)
-            names |= {name for i in layers if (name := self.find_tensor_name(role, i)) is not None}
+            found = (self.find_tensor_name(role, i, j) for i in layers for j in self.experts_of(role))
+            names |= {name for name in found if name is not None}
         biases = {name.removesuffix("weight") + "bias" for name in names if name.endswith("weight")}
-        return names | biases & self.source.names()
+        scales = {scale for name in names if (scale := self.scale_name(name)) is not None}
+        return names | scales | biases & self.source.names()
 
     @property
     def revision(self) -> str:
@@ -111,12 +115,17 @@ class Checkpoint:
         """Whether this is the model in an `atlas.json`."""
         return is_same_model(self.identity, info)
 
-    def find_tensor_name(self, role: str, layer: int = 0) -> str | None:
+    def experts_of(self, role: str) -> range:
+        """The experts that have a tensor of their own for a role; one for other roles."""
+        routing, has_own = self.shape.routing, "{j}" in self.layout.names.get(role, "")
+        return range(routing.experts if has_own and routing is not None else 1)
+
+    def find_tensor_name(self, role: str, layer: int = 0, expert: int = 0) -> str | None:
         """The name of a role's tensor; None if the checkpoint has none."""
         if role not in self.layout.names:
             return None
         names = self.source.names()
-        return next((name for name in self.layout.candidate_names(role, layer) if name in names), None)
+        return next((name for name in self.layout.candidate_names(role, layer, expert) if name in names), None)
 
     def tensor_name(self, role: str, layer: int = 0) -> str:
         """The name of a role's tensor; raises MapsError if the checkpoint has none."""
@@ -157,8 +166,9 @@ class Checkpoint:
     def possible_names(self) -> Iterator[list[str]]:
         """The names that each tensor with a role, and its bias, may have; the usual name first."""
         for role in self.layout.names:
-            for layer in range(self.shape.layers if role in LAYER_ROLES or is_of_mlp(role) else 1):
-                names = self.layout.candidate_names(role, layer)
+            layers = range(self.shape.layers if role in LAYER_ROLES or is_of_mlp(role) else 1)
+            for layer, expert in product(layers, self.experts_of(role)):
+                names = self.layout.candidate_names(role, layer, expert)
                 yield names
                 yield [name.removesuffix("weight") + "bias" for name in names if name.endswith("weight")]
 
@@ -172,14 +182,16 @@ class Checkpoint:
         names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in once if role != "embedding")]
         names += [self.bias_name("embedding_norm")]
         of_mlp = [(role, layer) for role in self.layout.names if is_of_mlp(role) for layer in range(mlps)]
-        names += [find(role, layer) for find in (self.find_tensor_name, self.bias_name) for role, layer in of_mlp]
+        names += [self.find_tensor_name(role, layer, j) for role, layer in of_mlp for j in self.experts_of(role)]
+        names += [self.bias_name(role, layer) for role, layer in of_mlp]
         if self.must_be_untied and self.is_tied:
             raise self.missing_unembedding_error()
         for layer in layers:
             present = [role for role in roles if role in self.layout.names and not self.lacks_weights(role)]
             names += [self.locate_head_weights(role, layer)[0] for role in present]
             names += [self.bias_name(role, layer) for role in present if role == "attn_norm"]
-        return [name for name in names if name is not None and name in self.source.names()]
+        present = [name for name in names if name is not None and name in self.source.names()]
+        return present + [scale for name in present if (scale := self.scale_name(name)) is not None]
 
     def locate_head_weights(self, role: str, layer: int) -> tuple[str, AttentionLayout]:
         """The name of the tensor with a role's weights in a layer, and how query, key and value are laid out in it."""
@@ -191,9 +203,19 @@ class Checkpoint:
             return self.tensor_name("value_fused", layer), FUSED_QKV
         return self.tensor_name(role, layer), SEPARATE_QKV
 
+    def scale_name(self, name: str) -> str | None:
+        """The name of the scales of a weight that is stored in FP8; None if there is none."""
+        return next((name + end for end in SCALE_ENDINGS if name + end in self.source.names()), None)
+
     def read(self, name: str) -> Tensor:
-        """A tensor by its name; raises MapsError if it is quantised or holds numbers that are not finite."""
+        """A tensor by its name, FP8 in float32; raises MapsError if it is quantised otherwise, or not finite."""
         tensor, title = self.source.read(name), f"The tensor {name} of {self.model}"
+        scale = self.scale_name(name)
+        if tensor.dtype in FP8_DTYPES and scale is not None:
+            try:
+                tensor = unpack_fp8(tensor, self.source.read(scale), self.fp8_block)
+            except ValueError as error:
+                raise MapsError(f"{title} cannot be read: {error}.") from error
         if tensor.dtype not in PLAIN_DTYPES:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise MapsError(f"{title} holds quantised weights ({kind}); use the unquantised model or a .gguf file.")
@@ -290,13 +312,6 @@ class Checkpoint:
             raise MapsError(f"The final norm of {self.model} has a shape that does not fit its width {d}.")
         return gain
 
-    def mlp_weight(self, role: str, layer: int) -> Tensor | None:
-        """A weight of a block's MLP, (outputs, inputs), in float32; None if the family has none."""
-        if role not in self.layout.names:
-            return None
-        weight = self.read(self.tensor_name(role, layer)).float()
-        return weight.T.contiguous() if self.layout.mlp_inputs_first else weight
-
     def bias_name(self, role: str, layer: int = 0) -> str | None:
         """The name of the bias of a role's weight; None if there is no bias or no such weight."""
         weight = self.find_tensor_name(role, layer)
@@ -311,28 +326,3 @@ class Checkpoint:
         if name not in self.source.names():
             raise self.missing_tensor_error(name)
         return self.read(name).float()
-
-    def mlp(self, layer: int = 0) -> Mlp:
-        """A block's MLP with the norm in front of it, in float32; raises MapsError if a shape is wrong."""
-        d = self.shape.width
-        gate, up, both = (self.mlp_weight(role, layer) for role in ("mlp_gate", "mlp_up", "mlp_gate_up"))
-        if both is not None:
-            gate, up = both.tensor_split(2)
-        inner = 0 if up is None else len(up)
-        shapes: dict[str, tuple[int, ...]] = {"gate": (inner, d), "up": (inner, d), "down": (d, inner)}
-        tensors: dict[str, Any] = {"gate": gate, "up": up, "down": self.mlp_weight("mlp_down", layer)}
-        tensors |= {f"{name}_bias": self.bias(f"mlp_{name}", layer) for name in shapes}
-        shapes |= {f"{name}_bias": shape[:1] for name, shape in shapes.items()}
-        wrong = [name for name, x in tensors.items() if x is not None and tuple(x.shape) != shapes[name]]
-        if wrong or up is None or tensors["down"] is None:
-            raise MapsError(f"The MLP {layer} of {self.model} has tensors whose shapes do not fit its width {d}.")
-        return Mlp(self.norm("mlp_norm", layer), **tensors, activation=self.activation(layer))
-
-    def activation(self, layer: int) -> Callable[[Tensor], Tensor]:
-        """The activation of a block's MLP."""
-        if self.shape.activation != XIELU:
-            return ACTIVATIONS[self.shape.activation]
-        numbers = [self.read(self.tensor_name(f"mlp_{each.name}", layer)) for each in fields(Xielu)]
-        if any(number.numel() != 1 for number in numbers):
-            raise MapsError(f"The MLP {layer} of {self.model} has an activation with tensors of the wrong shape.")
-        return Xielu(*(float(number) for number in numbers))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from maps.weights.shape import ModelShape
+from maps.weights.shape import ModelShape, RoutingRule
 
 ATTENTION_ROLES = ("query", "key", "value")
 LAYER_ROLES = (  # in every layer
@@ -102,7 +102,7 @@ OUTPUT_ROWS = OutputLayout(lambda s: (s.heads * s.head_width, s.width), heads_fr
 class TensorLayout:
     """The names and layouts of a family's tensors in one kind of file.
 
-    `names` maps a role to a tensor's name, with `{i}` for the layer. The roles:
+    `names` maps a role to a tensor's name, with `{i}` for the layer and `{j}` for the expert. The roles:
 
     - embedding, unembedding, final_norm
     - query, key, value, output; with a fused `attention` layout, `value` names the tensor that holds all three
@@ -113,6 +113,10 @@ class TensorLayout:
     - mlp_post_norm: a norm behind the MLP, which is not part of MLP₀
     - mlp_alpha_p, mlp_alpha_n, mlp_beta, mlp_eps: what the activation xIELU has learned
     - embedding_norm: a norm behind the embedding
+    - of a mixture of experts: mlp_router; mlp_choice_bias, which is added to scores to choose; mlp_expert_gate,
+      mlp_expert_up, mlp_expert_down of each expert, or mlp_experts_… with all experts in one tensor; mlp_shared_gate,
+      mlp_shared_up, mlp_shared_down, mlp_shared_share: the MLP for every token, and what its share is computed from;
+      mlp_experts_gate_up_scales and mlp_experts_down_scales where these are in MXFP4
 
     A role without a name is a part that the family does not have.
     """
@@ -121,12 +125,14 @@ class TensorLayout:
     attention: AttentionLayout = SEPARATE_QKV
     output: OutputLayout = OUTPUT_COLUMNS
     mlp_inputs_first: bool = False  # the MLP's weights are (inputs, outputs)
+    experts_inputs_first: bool = False  # those of experts in one tensor are
+    experts_interleaved: bool = False  # gate and up of experts take turns, instead of one behind the other
     norms_minus_one: bool = False  # a norm's gain is stored as gain − 1
     prefixes: tuple[str, ...] = ("",)  # the first is that of `names`; a file may have any of the others instead
 
-    def candidate_names(self, role: str, layer: int = 0) -> list[str]:
+    def candidate_names(self, role: str, layer: int = 0, expert: int = 0) -> list[str]:
         """The names that a role's tensor may have, the usual one first."""
-        name, usual = self.names[role].format(i=layer), self.prefixes[0]
+        name, usual = self.names[role].format(i=layer, j=expert), self.prefixes[0]
         if not name.startswith(usual):
             return [name, f"language_model.{name}"]
         return [prefix + name.removeprefix(usual) for prefix in self.prefixes]
@@ -170,6 +176,26 @@ GGUF_NAMES = {
     "mlp_down": "blk.{i}.ffn_down.weight",
     "final_norm": "output_norm.weight",
 }
+HUB_EXPERTS = {
+    "mlp_router": "model.layers.{i}.mlp.gate.weight",
+    **{
+        f"mlp_expert_{part}": f"model.layers.{{i}}.mlp.experts.{{j}}.{part}_proj.weight"
+        for part in ("gate", "up", "down")
+    },
+}
+HUB_MIXTRAL_EXPERTS = {
+    "mlp_router": "model.layers.{i}.block_sparse_moe.gate.weight",
+    "mlp_expert_gate": "model.layers.{i}.block_sparse_moe.experts.{j}.w1.weight",
+    "mlp_expert_down": "model.layers.{i}.block_sparse_moe.experts.{j}.w2.weight",
+    "mlp_expert_up": "model.layers.{i}.block_sparse_moe.experts.{j}.w3.weight",
+}
+GGUF_EXPERTS = {
+    "mlp_router": "blk.{i}.ffn_gate_inp.weight",
+    "mlp_choice_bias": "blk.{i}.exp_probs_b.bias",
+    "mlp_shared_share": "blk.{i}.ffn_gate_inp_shexp.weight",
+    **{f"mlp_experts_{part}": f"blk.{{i}}.ffn_{part}_exps.weight" for part in ("gate", "up", "down")},
+    **{f"mlp_shared_{part}": f"blk.{{i}}.ffn_{part}_shexp.weight" for part in ("gate", "up", "down")},
+}
 HUB_HEAD_NORMS = {
     "query_norm": "model.layers.{i}.self_attn.q_norm.weight",
     "key_norm": "model.layers.{i}.self_attn.k_norm.weight",
@@ -201,6 +227,7 @@ class Family:
     config_defaults: Mapping[str, object] = field(default_factory=lambda: {"rms_norm_eps": 1e-6})
     fixed_entries: Mapping[str, object] = field(default_factory=dict)  # their values, whatever config.json says
     choose_variant: Callable[[Mapping[str, Any], Collection[str]], Family] | None = None  # see `variant`
+    routing: RoutingRule | None = None  # of a mixture of experts
     has_biases: bool = False  # attention and MLP always have biases
     norms_have_weights: bool = True
     scales_embeddings: bool = False  # the model multiplies its embeddings by √width

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,8 @@ from tokenizers import Tokenizer
 from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint, TensorSource
 from maps.weights.families import family_of_type
-from maps.weights.shape import ConfigEntries, read_shape
+from maps.weights.packed import FP8_BLOCK
+from maps.weights.shape import ConfigEntries, read_routing, read_shape
 from maps.weights.stored import BinFiles, SafetensorsFiles, TensorFiles
 from maps.weights.tokenizer_limits import MAX_TOKENIZER_BYTES, check_tokenizer
 from maps.weights.tokens import Vocabulary, fit_to_embedding, translate_panics
@@ -105,14 +107,28 @@ def build_checkpoint(
     values = {**config, **family.fixed_entries}
     entries = ConfigEntries(f"The configuration of {model}", values, family.config_defaults)
     shape = read_shape(str(model_type), entries, family.config_keys, family.activation, family.scales_embeddings)
+    if family.routing is not None:
+        shape = replace(shape, routing=read_routing(entries, family.routing))
     vocabulary = Vocabulary(load_tokenizer(folder, file_names(folder) if names is None else names))
     vocabulary = fit_to_embedding(vocabulary, entries.positive_integer("vocab_size", vocabulary.size), model)
     tied = own_config.get("tie_word_embeddings", config.get("tie_word_embeddings"))
     untied = not (family.ties_embeddings if tied is None else tied)
-    checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied, is_on_disk)
+    checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
+    checkpoint = replace(checkpoint, fp8_block=read_fp8_block(config), is_on_disk=is_on_disk)
     checkpoint.needed_tensors(range(shape.layers))  # refuses a model without some of them before work begins
     checkpoint.check_copies()
     return checkpoint
+
+
+def read_fp8_block(config: dict[str, Any]) -> tuple[int, int]:
+    """How many rows and columns of an FP8 weight share a scale; raises MapsError if the entry is damaged."""
+    entry = config.get("quantization_config")
+    block = entry.get("weight_block_size") if isinstance(entry, dict) else None
+    if block is None:
+        return FP8_BLOCK
+    if not (isinstance(block, list) and len(block) == 2 and all(type(size) is int and size > 0 for size in block)):
+        raise MapsError(f"The weight_block_size in config.json, {block}, is not two whole numbers.")
+    return block[0], block[1]
 
 
 def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:

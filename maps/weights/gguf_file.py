@@ -7,7 +7,9 @@ makes an array of every string, which takes a second for every 50,000 tokens of 
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from struct import Struct, error, unpack_from
@@ -23,10 +25,11 @@ from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import family_of_architecture
 from maps.weights.gguf_tokens import read_vocabulary
-from maps.weights.shape import ConfigEntries, read_shape
+from maps.weights.shape import ConfigEntries, read_gguf_routing, read_shape
 from maps.weights.stored import StoredTensor
 from maps.weights.tokens import fit_to_embedding, translate_panics
-from maps.weights.unreadable import is_mixture_of_experts
+from maps.weights.unreadable import has_experts, has_separate_experts
+from maps.weights.weight_files import name_files
 
 BLOCK = 1 << 22  # values that are dequantised at once, and bytes that are hashed at once
 PLAIN_DTYPES = {Kind.F32: torch.float32, Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}
@@ -35,6 +38,7 @@ STRING_TYPE, ARRAY_TYPE = 8, 9
 MAX_DIMENSIONS = 4
 MAX_HEADER_BYTES = 128 << 20  # of metadata and tensors' names: ten times what the largest vocabularies take
 MAX_ARRAY, MAX_ENTRIES, MAX_TENSORS = 1 << 23, 1 << 16, 1 << 20
+PART_PATTERN = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")  # of a model in several files
 SCALAR_FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 LENGTH_FORMAT = Struct("<Q")
 
@@ -149,22 +153,35 @@ def tensor_bytes(kind: int, shape: tuple[int, ...]) -> int:
     return prod(shape) // block * size
 
 
-class GgufFile:
-    """The tensors of one GGUF file."""
+class GgufPart(NamedTuple):
+    """A file of a model: the only one, or one of several."""
 
-    def __init__(self, path: Path, data: memoryview, header: GgufHeader) -> None:
-        self.path, self.data, self.header = path, data, header
-        self.tensor_names = set(header.tensors)
+    path: Path
+    data: memoryview
+    header: GgufHeader
+
+
+class GgufFile:
+    """The tensors of a GGUF file, or of all its parts."""
+
+    def __init__(self, *parts: GgufPart) -> None:
+        self.part_of_tensor = {name: part for part in parts for name in part.header.tensors}
+        self.tensor_names = set(self.part_of_tensor)
 
     def names(self) -> set[str]:
         return self.tensor_names
 
+    def locate(self, name: str) -> tuple[GgufPart, GgufTensor]:
+        """The file with a tensor, and where it is there."""
+        part = self.part_of_tensor[name]
+        return part, part.header.tensors[name]
+
     def shape(self, name: str) -> tuple[int, ...]:
-        return self.header.tensors[name].shape
+        return self.locate(name)[1].shape
 
     def read(self, name: str) -> Tensor:
-        stored = self.header.tensors[name]
-        content = numpy.frombuffer(self.data[stored.start : stored.end], dtype=numpy.uint8)
+        part, stored = self.locate(name)
+        content = numpy.frombuffer(part.data[stored.start : stored.end], dtype=numpy.uint8)
         if stored.kind in PLAIN_DTYPES:
             return torch.from_numpy(content.copy()).view(PLAIN_DTYPES[Kind(stored.kind)]).view(stored.shape)
         try:
@@ -172,14 +189,14 @@ class GgufFile:
         except (NotImplementedError, KeyError, ValueError) as error:
             kind = {kind.value: kind.name for kind in Kind}.get(stored.kind, f"type {stored.kind}")
             raise MapsError(
-                f"{self.path} stores {name} as {kind}, which is not supported; "
-                "use a file quantised as F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q5_K or Q6_K."
+                f"{part.path} stores {name} as {kind}, which is not supported; use a file of another kind, such as "
+                "F16, Q8_0 or Q4_K."
             ) from error
 
     def stored_tensor(self, name: str) -> StoredTensor:
         """One tensor as it lies in the file, read from disk so that its pages do not count as memory."""
-        stored = self.header.tensors[name]
-        return StoredTensor(str(stored.kind), stored.shape, read_blocks(self.path, stored.start, stored.end))
+        part, stored = self.locate(name)
+        return StoredTensor(str(stored.kind), stored.shape, read_blocks(part.path, stored.start, stored.end))
 
 
 def read_blocks(path: Path, start: int, end: int) -> Iterator[memoryview]:
@@ -207,12 +224,12 @@ def dequantise(content: numpy.ndarray, tensor: GgufTensor) -> Tensor:
     return out.view(tensor.shape)
 
 
-def read_gguf(path: Path) -> tuple[memoryview, GgufHeader]:
+def read_gguf(path: Path) -> GgufPart:
     """A GGUF file, mapped into memory, and its header; raises MapsError if it is not a GGUF file or is cut off."""
     try:
         with path.open("rb") as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        return data, read_header(data)
+        return GgufPart(path, data, read_header(data))
     except OSError as error:
         raise MapsError(f"{path} cannot be read: {error.strerror or error}.") from error
     except UnsupportedVersionError as error:
@@ -223,29 +240,65 @@ def read_gguf(path: Path) -> tuple[memoryview, GgufHeader]:
         raise MapsError(f"{path} is not a complete GGUF file: it may be cut off; download it again.") from error
 
 
+def read_parts(path: Path) -> list[GgufPart]:
+    """All files of the model that a GGUF file belongs to, in order; raises MapsError if some are missing."""
+    given = read_gguf(path)
+    count = given.header.metadata.get("split.count", 0)
+    if count in (0, 1):
+        return [given]
+    match = PART_PATTERN.fullmatch(path.name)
+    if match is None or int(match["count"]) != count:
+        raise MapsError(
+            f"{path} is one of {count} parts of a model, but its name does not say which; give all parts their names "
+            f"back, such as {path.stem}-00001-of-{count:05}.gguf."
+        )
+    names = [f"{match['name']}-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
+    missing = [name for name in names if not (path.parent / name).exists()]
+    if missing:
+        raise MapsError(f"{path.parent} lacks {name_files(missing)}; download the rest of the model.")
+    parts = [read_gguf(path.parent / name) for name in names]
+    holders: dict[str, Path] = {}
+    for part in parts:
+        for name in part.header.tensors:
+            if name in holders:
+                raise MapsError(f"{holders[name]} and {part.path} both hold {name}; download the model again.")
+            holders[name] = part.path
+    return parts
+
+
+def gguf_title(path: Path) -> str:
+    """What the model in a GGUF file is called: the file's name, of a part that of the whole."""
+    match = PART_PATTERN.fullmatch(path.name)
+    return path.stem if match is None else match["name"]
+
+
 def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint:
     """A checkpoint from a GGUF file; `revision` is its package's version if it comes with one."""
-    data, header = read_gguf(path)
-    metadata = header.metadata
-    if metadata.get("split.count", 0) not in (0, 1):
-        raise MapsError(f"{path} is one of several parts of a model; merge them with `llama-gguf-split --merge`.")
+    parts = read_parts(path)
+    metadata = parts[0].header.metadata
+    source = GgufFile(*parts)
     if metadata.get("general.type") == "adapter":
         raise MapsError(f"{path} is an adapter, not a model; merge it into its model with `llama-export-lora`.")
     if "general.architecture" not in metadata:
         raise MapsError(f"{path} does not say its general.architecture, so the family is not known; use another file.")
     architecture = str(metadata["general.architecture"])
-    family = family_of_architecture(architecture, model).variant(metadata, header.tensors.keys())
+    names = source.names()
+    if has_separate_experts(names):
+        raise MapsError(
+            f"{path} keeps every expert in a tensor of its own, as files of before April 2024 did, which is not read; "
+            "use a newer file of the model."
+        )
+    family = family_of_architecture(architecture, has_experts(names), model).variant(metadata, names)
     assert family.gguf is not None  # it has an architecture
-    if is_mixture_of_experts(header.tensors.keys()):
-        raise MapsError(f"{path} is a mixture of experts, which is not supported; use a model without experts.")
     entries = ConfigEntries(str(path), metadata, {})
     shape = read_shape(architecture, entries, family.gguf_keys, family.activation, family.scales_embeddings)
+    if family.routing is not None:
+        shape = replace(shape, routing=read_gguf_routing(entries, architecture, family.routing))
     with translate_panics(f"{path} has no readable tokenizer", "use a file with one"):
         vocabulary = read_vocabulary(metadata)
-    embedding = header.tensors.get(family.gguf.names["embedding"])
-    if embedding is not None:
-        vocabulary = fit_to_embedding(vocabulary, embedding.shape[0], model)
-    source = GgufFile(path, data, header)
+    embedding = family.gguf.names["embedding"]
+    if embedding in names:
+        vocabulary = fit_to_embedding(vocabulary, source.shape(embedding)[0], model)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.gguf)
     checkpoint.needed_tensors(range(shape.layers))  # refuses a file without some of them before work begins
     return checkpoint

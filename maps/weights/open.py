@@ -13,7 +13,7 @@ from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED_MODEL, BUNDLED_PACKAGE, bundled_file
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import open_folder
-from maps.weights.gguf_file import open_gguf
+from maps.weights.gguf_file import gguf_title, open_gguf
 from maps.weights.unreadable import explain_file
 
 SNAPSHOT_PREFIX = "models--"  # in the Hub's cache: models--openai-community--gpt2
@@ -21,14 +21,17 @@ CHECKPOINT_PATTERN = re.compile(r"(checkpoint|step|iter|epoch)[-_]?\d+")  # as t
 MAX_TITLE_LENGTH = 200
 HEAD_BYTES = 16  # that tell what kind of file it is
 logger = logging.getLogger(__name__)  # Python prints warnings to standard error unless told otherwise
-HUB_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+HUB_ID = r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?"
+HUB_ID_PATTERN = re.compile(HUB_ID)
+HUB_MODEL_PATTERN = re.compile(HUB_ID + r"(@[\w./-]+)?")  # with a revision
 
 
 def open_checkpoint(model: str, revision: str | None = None, title: str | None = None) -> Checkpoint:
     """Opens `smollm2` (the bundled model), a .gguf file, a folder, or a Hub id; MapsError if that fails.
 
-    `revision` is a commit on the Hub; for models on this machine it is ignored. `title` names the model in tables and
-    on pages; without one it has the name of its Hub repository, folder or file.
+    A Hub id may have a branch, tag or commit behind it: `EleutherAI/pythia-160m@step1000`. `revision` is a commit on
+    the Hub that goes before that; for models on this machine it is ignored. `title` names the model in tables and on
+    pages; without one it has the name of its Hub repository, folder or file.
     """
     checkpoint = open_named(model, revision)
     return checkpoint if title is None else replace(checkpoint, model=checked_title(title))
@@ -61,7 +64,30 @@ def open_named(model: str, revision: str | None) -> Checkpoint:
         )
     from maps.weights.hub import open_hub_model
 
-    return open_hub_model(model, revision)
+    name, asked_for = split_revision(model)
+    checkpoint = open_hub_model(name, revision or asked_for)
+    return replace(checkpoint, model=model)
+
+
+def split_revision(model: str) -> tuple[str, str | None]:
+    """A Hub id, and the branch, tag or commit behind it."""
+    name, _, revision = model.partition("@")
+    return name, revision or None
+
+
+def with_revision(model: str, revision: str) -> str:
+    """A Hub id with a branch, tag or commit; raises MapsError where it has another one, or none can be called so."""
+    name, other = split_revision(model)
+    if other not in (None, revision):
+        raise MapsError(f"{model} and --revision {revision} name two states of the model; leave one of them out.")
+    if not HUB_MODEL_PATTERN.fullmatch(f"{name}@{revision}"):
+        raise MapsError(f"{revision!r} is no revision; give a branch, tag or commit of {name}.")
+    return f"{name}@{revision}"
+
+
+def is_on_hub(model: str) -> bool:
+    """Whether a name is that of a model on the Hub: not the bundled one, and nothing here has the name."""
+    return model != BUNDLED_MODEL and not Path(model).expanduser().exists() and not is_missing_path(model)
 
 
 def open_file(path: Path) -> Checkpoint:
@@ -69,7 +95,7 @@ def open_file(path: Path) -> Checkpoint:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if is_gguf_name(path):
-        return open_gguf(path, path.stem)
+        return open_gguf(path, gguf_title(path))
     if head.startswith(b"GGUF"):
         return open_gguf(path, path.name)
     raise MapsError(explain_file(path, head))
@@ -78,7 +104,7 @@ def open_file(path: Path) -> Checkpoint:
 def is_missing_path(model: str) -> bool:
     """Whether a name can only be that of a file or folder here, and there is none."""
     path = Path(model).expanduser()
-    is_path = is_gguf_name(path) or not HUB_ID_PATTERN.fullmatch(model)
+    is_path = is_gguf_name(path) or not HUB_MODEL_PATTERN.fullmatch(model)
     return is_path and not path.exists()
 
 

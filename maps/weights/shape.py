@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from maps.errors import MapsError
+from maps.heads.mixture import Routing
 from maps.heads.mlp import ACTIVATIONS, XIELU
 from maps.text import shorten
 
@@ -29,6 +30,7 @@ class ModelShape:
     activation: str
     embedding_scale: float = 1.0  # the model multiplies its embeddings by this
     residual_scale: float = 1.0  # and by this what attention and MLP add to the residual stream
+    routing: Routing | None = None  # in a mixture of experts
 
     def __post_init__(self) -> None:
         if self.layers > MOST_OF_EACH or self.heads > MOST_OF_EACH or not self.head_width:
@@ -75,6 +77,11 @@ class ConfigEntries:
             raise MapsError(f"{self.origin} has no positive number for {key}, so the model cannot be mapped.")
         return float(value)
 
+    def is_set(self, key: str, default: bool) -> bool:
+        """A switch; `default` if there is no entry."""
+        value = self.values.get(key)
+        return default if value is None else bool(value)
+
     def activation(self, key: str | None, default: str) -> str:
         """The name of a supported activation; `default` if there is no entry."""
         name = str((self.values.get(key) if key else None) or default)
@@ -111,4 +118,45 @@ def read_shape(
         activation=entries.activation(keys.get("activation"), activation),
         embedding_scale=width**0.5 if scales_embeddings else entries.factor(keys.get("embedding_scale")),
         residual_scale=entries.factor(keys.get("residual_scale")),
+    )
+
+
+EXPERT_COUNTS = ("num_local_experts", "num_experts", "n_routed_experts")  # whichever config.json has
+GATING_FUNCTIONS: dict[int, Literal["softmax", "sigmoid"]] = {1: "softmax", 2: "sigmoid", 3: "softmax"}
+
+
+@dataclass(frozen=True)
+class RoutingRule:
+    """What a family says of its routers, where a configuration does not."""
+
+    score: Literal["softmax", "sigmoid"] = "softmax"
+    normalises: bool = True  # by config.json
+    normalises_in_gguf: bool = True  # by a GGUF file's metadata
+
+
+def read_routing(entries: ConfigEntries, rule: RoutingRule) -> Routing:
+    """How experts are chosen, from config.json."""
+    key = next((key for key in EXPERT_COUNTS if entries.values.get(key) is not None), EXPERT_COUNTS[0])
+    return Routing(
+        experts=entries.positive_integer(key),
+        chosen=entries.positive_integer("num_experts_per_tok"),
+        score=rule.score,
+        normalises=entries.is_set("norm_topk_prob", rule.normalises),
+        scale=entries.factor("routed_scaling_factor"),
+        groups=entries.positive_integer("n_group", 1),
+        chosen_groups=entries.positive_integer("topk_group", 1),
+    )
+
+
+def read_gguf_routing(entries: ConfigEntries, architecture: str, rule: RoutingRule) -> Routing:
+    """How experts are chosen, from a GGUF file's metadata."""
+    function = entries.values.get(f"{architecture}.expert_gating_func")
+    return Routing(
+        experts=entries.positive_integer(f"{architecture}.expert_count"),
+        chosen=entries.positive_integer(f"{architecture}.expert_used_count"),
+        score=rule.score if function is None else GATING_FUNCTIONS.get(function, rule.score),
+        normalises=entries.is_set(f"{architecture}.expert_weights_norm", rule.normalises_in_gguf),
+        scale=entries.factor(f"{architecture}.expert_weights_scale"),
+        groups=entries.positive_integer(f"{architecture}.expert_group_count", 1),
+        chosen_groups=entries.positive_integer(f"{architecture}.expert_group_used_count", 1),
     )

@@ -20,9 +20,6 @@ QUANTISATIONS = {  # `quant_method` in config.json
     "gptq": "GPTQ",
     "awq": "AWQ",
     "bitsandbytes": "bitsandbytes",
-    "fp8": "FP8",
-    "fbgemm_fp8": "FP8",
-    "mxfp4": "MXFP4",
     "hqq": "HQQ",
     "aqlm": "AQLM",
     "eetq": "EETQ",
@@ -32,13 +29,13 @@ QUANTISED_TENSORS = (  # endings of the tensors that stand for a weight, the fir
     (".g_idx", "GPTQ"),
     (".qweight", "AWQ"),
     (".weight_packed", "compressed-tensors"),
-    (".weight_scale_inv", "FP8"),
-    (".weight_scale", "FP8"),
     (".weight.absmax", "bitsandbytes (4 bits)"),
     (".SCB", "bitsandbytes (8 bits)"),
     (".scales", "MLX"),
 )
-EXPERT_PATTERN = re.compile(r"blk\.\d+\.ffn_\w+?(_exps|\.\d+)\.weight")  # in GGUF files, newer and older ones
+READ_QUANTISATIONS = ("fp8", "fbgemm_fp8", "mxfp4")  # see packed.py
+EXPERT_PATTERN = re.compile(r"blk\.\d+\.ffn_\w+_exps\.weight")  # in GGUF files
+SEPARATE_EXPERT_PATTERN = re.compile(r"blk\.\d+\.ffn_\w+\.\d+\.weight")  # in older ones
 
 
 def refuse_quantised(model: str, kind: str | None) -> None:
@@ -51,12 +48,14 @@ def refuse_quantised(model: str, kind: str | None) -> None:
 
 
 def quantisation_in_config(config: Mapping[str, Any]) -> str | None:
-    """The kind of quantisation that config.json names; None if it names none."""
+    """The kind of quantisation that config.json names and that is not read; None if it names none."""
     entry = config.get("quantization_config") or config.get("quantization")
     if not entry:
         return None
     entry = entry if isinstance(entry, dict) else {}
     method, bits = entry.get("quant_method"), entry.get("bits")
+    if method in READ_QUANTISATIONS or (method == "compressed-tensors" and entry.get("format") == "float-quantized"):
+        return None
     if method is None:
         kind = "MLX" if bits and "group_size" in entry else "an unknown method"
     else:
@@ -129,6 +128,11 @@ def explain_file(path: Path, head: bytes) -> str:
     return f"{path} is one file of a model; give a folder that holds it with its config.json and its tokenizer."
 
 
-def is_mixture_of_experts(names: Collection[str]) -> bool:
+def has_experts(names: Collection[str]) -> bool:
     """Whether a GGUF file's tensors are those of a mixture of experts."""
     return any(EXPERT_PATTERN.fullmatch(name) for name in names)
+
+
+def has_separate_experts(names: Collection[str]) -> bool:
+    """Whether every expert has a tensor of its own in a GGUF file."""
+    return any(SEPARATE_EXPERT_PATTERN.fullmatch(name) for name in names)

@@ -15,24 +15,29 @@ from maps.weights.families.gemma import GEMMA
 from maps.weights.families.gemma2 import GEMMA2
 from maps.weights.families.gemma3 import GEMMA3
 from maps.weights.families.glm import GLM, GLM4
+from maps.weights.families.glm4_moe import GLM4_MOE
 from maps.weights.families.gpt2 import GPT2
 from maps.weights.families.gpt_bigcode import GPT_BIGCODE
 from maps.weights.families.gpt_neo import GPT_NEO
 from maps.weights.families.gpt_neox import GPT_NEOX
+from maps.weights.families.gpt_oss import GPT_OSS
 from maps.weights.families.gptj import GPTJ
-from maps.weights.families.granite import GRANITE
+from maps.weights.families.granite import GRANITE, GRANITE_MOE
 from maps.weights.families.hunyuan import HUNYUAN
 from maps.weights.families.llama import LLAMA
 from maps.weights.families.ministral3 import MINISTRAL3
 from maps.weights.families.mistral import MISTRAL
+from maps.weights.families.mixtral import MINIMAX_M2, MIXTRAL
 from maps.weights.families.nemotron import NEMOTRON
 from maps.weights.families.olmo import OLMO
 from maps.weights.families.olmo2 import OLMO2
+from maps.weights.families.olmoe import OLMOE
 from maps.weights.families.opt import OPT
 from maps.weights.families.phi import PHI
 from maps.weights.families.phi3 import PHI3
 from maps.weights.families.qwen2 import QWEN2, QWEN2_VL
 from maps.weights.families.qwen3 import QWEN3, QWEN3_VL
+from maps.weights.families.qwen_moe import QWEN2_MOE, QWEN3_MOE
 from maps.weights.families.seed_oss import SEED_OSS
 from maps.weights.families.smollm3 import SMOLLM3
 from maps.weights.families.stablelm import STABLELM
@@ -77,6 +82,14 @@ FAMILIES = (
     OPT,
     BLOOM,
     GPT_BIGCODE,
+    MIXTRAL,
+    MINIMAX_M2,
+    QWEN2_MOE,
+    QWEN3_MOE,
+    OLMOE,
+    GRANITE_MOE,
+    GLM4_MOE,
+    GPT_OSS,
 )
 
 STATE_SPACE = "it is a state-space model, without heads"
@@ -97,10 +110,20 @@ def family_of_type(model_type: str, nested_type: str | None, model: str) -> Fami
     return select_family(families, model_type, model)
 
 
-def family_of_architecture(architecture: str, model: str) -> Family:
-    """The family with this `architecture` in GGUF files, the first if several share it; raises MapsError likewise."""
-    families = {family.architecture: family for family in reversed(FAMILIES) if family.architecture is not None}
-    return select_family(families, architecture, model)
+def family_of_architecture(architecture: str, has_experts: bool, model: str) -> Family:
+    """The family with this `architecture` in GGUF files; raises MapsError likewise.
+
+    Of several with the same name, it is the first with, or without, a mixture of experts.
+    """
+    named = [family for family in reversed(FAMILIES) if family.architecture is not None]
+    fitting = [family for family in named if (family.routing is not None) == has_experts]
+    family = select_family({str(each.architecture): each for each in (*named, *fitting)}, architecture, model)
+    if has_experts and family.routing is None:
+        raise MapsError(
+            f"{model} is a mixture of experts of the family {architecture}, which is read without experts only; use a "
+            "model without experts."
+        )
+    return family
 
 
 def select_family(families: dict[str, Family], name: str, model: str) -> Family:

@@ -17,7 +17,15 @@ from maps.experiments.prompts import FilledPrompts, PromptPair, multi_token_pair
 from maps.heads.relation_scores import select_usable_pairs
 from maps.mapping.model import Model
 from maps.types import HeadId, Relation
-from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, model_blocks, run_own_input_norm
+from tests.families import (
+    FAMILY_MODELS,
+    FAST_FAMILIES,
+    BuiltOnce,
+    block_attention,
+    model_blocks,
+    remove_sinks,
+    run_own_input_norm,
+)
 from tests.hooked_models import bias_of_values, open_family
 from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder
@@ -93,6 +101,8 @@ def test_where_the_prompt_is_the_subject_alone_context_changes_nothing(
     family: str, opened: dict[str, HookedModel]
 ) -> None:
     hooked_model = opened[family]
+    for block in hooked_model.blocks:
+        remove_sinks(block_attention(block))
     read = hooked_model.read_heads(IDS[:, 3:4], torch.zeros(3, dtype=torch.long))
     alone = read.without_context.repeat_interleave(
         hooked_model.model.shape.heads // hooked_model.model.shape.kv_heads, 2

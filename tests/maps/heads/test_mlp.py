@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import layer_norm, linear, rms_norm, silu
 
 from maps.heads import mlp
-from maps.heads.mlp import ACTIVATIONS, Mlp, apply_mlp, apply_mlp_float64
+from maps.heads.mlp import ACTIVATIONS, UP_ACTIVATIONS, Mlp, apply_mlp, apply_mlp_float64
 from maps.heads.norm import Norm
 from tests.near_ties import normal_tensor
 
@@ -78,4 +78,6 @@ def test_activations_are_those_of_transformers() -> None:
 
     x = torch.linspace(-6, 6, 200, dtype=torch.float64)
     for name, ours in ACTIVATIONS.items():
+        if name in UP_ACTIVATIONS:  # gpt-oss has its own, which is compared with its modules as a family
+            continue
         torch.testing.assert_close(ours(x), ACT2FN[name](x), rtol=1e-9, atol=1e-8)

@@ -12,8 +12,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from maps.errors import MapsError
 from maps.heads.circuit import HeadWeights
-from maps.heads.mlp import apply_mlp
+from maps.heads.mlp import Mlp
 from maps.weights.checkpoint import Checkpoint
+from maps.weights.mlp_reader import read_mlp
 from maps.weights.open import open_checkpoint
 from maps.weights.shape import ModelShape
 from tests.small_models import (
@@ -81,7 +82,7 @@ def test_what_is_read_is_what_the_model_itself_computes_with(small: SmallModel, 
     assert torch.equal(checkpoint.unembedding(embedding).double(), model.lm_head.weight[:VOCABULARY_SIZE])
     block = model.model.layers[0]
     own = block.mlp(block.post_attention_layernorm(embedding.double()))
-    ours = apply_mlp(embedding.double(), checkpoint.mlp().to(torch.float64))
+    ours = read_mlp(checkpoint).to(torch.float64).apply(embedding.double())
     torch.testing.assert_close(ours, own, rtol=1e-4, atol=2e-5)  # the model norms in float32
     row = torch.randn(small.width, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for layer in range(small.layers):
@@ -114,13 +115,15 @@ def test_embeddings_are_read_as_they_are_stored_and_the_rest_in_float32(dtype: t
     assert {
         x.dtype for x in (checkpoint.value_weights(1), checkpoint.output_weights(1), checkpoint.final_norm_gain())
     } == {torch.float32}
-    assert checkpoint.mlp().up.dtype == torch.float32
+    mlp = read_mlp(checkpoint)
+    assert isinstance(mlp, Mlp)
+    assert mlp.up.dtype == torch.float32
 
 
 def everything(checkpoint: Checkpoint) -> None:
     """Reads all that MAPS ever reads of a model of two layers."""
     checkpoint.unembedding(checkpoint.embedding())
-    checkpoint.mlp()
+    read_mlp(checkpoint)
     for layer in range(2):
         checkpoint.value_weights(layer)
         checkpoint.output_weights(layer)

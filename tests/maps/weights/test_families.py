@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 import tests.families
 from maps.errors import MapsError
 from maps.heads.circuit import HeadWeights
-from maps.heads.mlp import apply_mlp
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import FAMILIES
+from maps.weights.mlp_reader import read_mlp
 from maps.weights.open import open_checkpoint
 from maps.weights.shape import ModelShape
 from tests.families import (
@@ -67,7 +67,7 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> N
     scaled = embedding.double() * s.embedding_scale
     scaled = scaled if norm is None else norm.to(torch.float64).apply(scaled)
     torch.testing.assert_close(scaled, scaled_embedding(model), rtol=1e-7, atol=1e-7)
-    ours = apply_mlp(scaled, checkpoint.mlp().to(torch.float64))
+    ours = read_mlp(checkpoint).to(torch.float64).apply(scaled)
     rough = wanted.in_float32
     torch.testing.assert_close(
         ours, run_own_first_mlp(model), rtol=1e-4 if rough else 1e-9, atol=1e-4 if rough else 1e-7

@@ -11,7 +11,9 @@ import torch
 from gguf import GGMLQuantizationType as Kind
 
 from maps.errors import MapsError
+from maps.heads.mlp import Mlp
 from maps.weights.gguf_file import GgufFile, read_gguf
+from maps.weights.mlp_reader import read_mlp
 from maps.weights.open import open_checkpoint
 from tests.small_models import SPECIAL_TOKEN, VOCABULARY_SIZE, WORDS, SmallModel, gguf_name, random_weights, save_gguf
 
@@ -30,7 +32,8 @@ def test_tensors_are_dequantised_one_by_one(kind: Kind, tmp_path: Path) -> None:
     assert embedding.dtype == {Kind.F16: torch.float16, Kind.BF16: torch.bfloat16}.get(kind, torch.float32)
     assert torch.equal(embedding.float(), wanted("model.embed_tokens.weight"))
     assert torch.equal(checkpoint.unembedding(embedding).float(), wanted("lm_head.weight"))
-    mlp = checkpoint.mlp()
+    mlp = read_mlp(checkpoint)
+    assert isinstance(mlp, Mlp)
     assert mlp.norm is not None
     assert torch.equal(mlp.norm.gain, weights["model.layers.0.post_attention_layernorm.weight"])
     for ours, name in ((mlp.gate, "gate"), (mlp.up, "up"), (mlp.down, "down")):
@@ -169,17 +172,40 @@ def test_a_head_with_any_byte_changed_is_read_or_refused_in_one_sentence(tmp_pat
     assert not [sentence for sentence in messages if "\n" in sentence]
 
 
-def test_a_part_of_a_model_in_several_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "m-00001-of-00002.gguf"
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_uint16("split.count", 2)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.close()
+def test_a_model_in_several_parts_is_read_whole_from_any_of_them(tmp_path: Path) -> None:
+    weights = random_weights(SmallModel())
+    whole = open_checkpoint(str(save_gguf(tmp_path / "small.gguf", SmallModel(), weights)))
+    save_gguf(tmp_path / "parts" / "small.gguf", SmallModel(), weights, split_max_tensors=8)
+    parts = sorted((tmp_path / "parts").iterdir())
+    assert [part.name for part in parts] == [f"small-{n:05}-of-{len(parts):05}.gguf" for n in range(1, len(parts) + 1)]
+    assert len(parts) > 2
+    for part in parts:
+        checkpoint = open_checkpoint(str(part))
+        assert (checkpoint.model, checkpoint.weights) == ("small", whole.weights)
+        assert checkpoint.vocabulary.tokens == whole.vocabulary.tokens
+        assert all(torch.equal(checkpoint.read(name), whole.read(name)) for name in whole.tensor_names())
+
+
+def refusal(path: Path) -> str:
     with pytest.raises(MapsError) as caught:
         open_checkpoint(str(path))
-    message = f"{path} is one of several parts of a model; merge them with `llama-gguf-split --merge`."
-    assert str(caught.value) == message
+    return str(caught.value)
+
+
+def test_parts_that_are_missing_renamed_or_hold_the_same_are_refused(tmp_path: Path) -> None:
+    save_gguf(tmp_path / "small.gguf", SmallModel(), random_weights(SmallModel()), split_max_tensors=8)
+    first, second, *others = sorted(tmp_path.iterdir())
+    content = second.read_bytes()
+    second.unlink()
+    assert refusal(first) == f"{tmp_path} lacks {second.name}; download the rest of the model."
+    second.write_bytes(first.read_bytes())
+    assert refusal(others[0]).startswith(f"{first} and {second} both hold ")
+    second.write_bytes(content)
+    first.rename(tmp_path / "renamed.gguf")
+    assert refusal(tmp_path / "renamed.gguf") == (
+        f"{tmp_path / 'renamed.gguf'} is one of {2 + len(others)} parts of a model, but its name does not say which; "
+        f"give all parts their names back, such as renamed-00001-of-{2 + len(others):05}.gguf."
+    )
 
 
 def test_a_head_is_what_the_gguf_package_reads(tmp_path: Path) -> None:
@@ -198,12 +224,12 @@ def test_a_head_is_what_the_gguf_package_reads(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    data, header = read_gguf(path)
+    part = read_gguf(path)
     reader = gguf.GGUFReader(path)
     own = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count")
     wanted = {name: field.contents() for name, field in reader.fields.items() if name not in own}
-    assert header.metadata == {**wanted, "nested": [[1, 2], [3]]}
-    file = GgufFile(path, data, header)
+    assert part.header.metadata == {**wanted, "nested": [[1, 2], [3]]}
+    file = GgufFile(part)
     assert file.names() == {"a", "b", "c"}
     for tensor in reader.tensors:
         assert torch.equal(file.read(tensor.name), torch.tensor(tensor.data))

@@ -9,7 +9,7 @@ import pytest
 from transformers.integrations.gguf.gguf_tokenizer_mapping import convert_gguf_tokenizer, get_gguf_tokenizer
 
 from maps.data import predefined_relations
-from maps.weights.gguf_file import GgufFile
+from maps.weights.bundled import bundled_file
 from maps.weights.gguf_tokens import read_vocabulary
 from maps.weights.open import open_checkpoint
 from maps.weights.tokens import Vocabulary
@@ -52,8 +52,7 @@ def both(architecture: str, entries: dict[str, Any]) -> tuple[Vocabulary, Vocabu
 @pytest.mark.slow
 def test_the_bundled_models_tokenizer_is_that_of_transformers() -> None:
     checkpoint = open_checkpoint("smollm2")
-    assert isinstance(checkpoint.source, GgufFile)
-    architecture, entries, _ = get_gguf_tokenizer(str(checkpoint.source.path))
+    architecture, entries, _ = get_gguf_tokenizer(str(bundled_file()))
     tokenizer, _ = convert_gguf_tokenizer(architecture, entries)
     ours, theirs = checkpoint.vocabulary, Vocabulary(tokenizer, len(entries["tokens"]))
     assert ours.tokens == theirs.tokens

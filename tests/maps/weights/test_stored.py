@@ -15,8 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from maps.errors import MapsError
+from maps.heads.mlp import Mlp
 from maps.weights.checkpoint import MAPPING_ROLES, Checkpoint
 from maps.weights.folder import build_checkpoint
+from maps.weights.mlp_reader import read_mlp
 from maps.weights.open import open_checkpoint
 from maps.weights.stored import StoredTensor
 from tests.families import FAMILY_MODELS, build_model
@@ -33,11 +35,13 @@ def folder(tmp_path: Path) -> Path:
 def everything(checkpoint: Checkpoint) -> list[Tensor]:
     """All that mapping reads of a model."""
     embedding = checkpoint.embedding()
-    mlp = checkpoint.mlp()
+    mlp = read_mlp(checkpoint)
     layers = range(checkpoint.shape.layers)
     norms = [checkpoint.norm("embedding_norm"), mlp.norm, *map(checkpoint.input_norm, layers)]
     gains = [norm.gain for norm in norms if norm is not None]
-    tensors = [embedding, checkpoint.unembedding(embedding), mlp.gate, mlp.up, mlp.down]
+    experts = [mlp] if isinstance(mlp, Mlp) else [*mlp.experts, *([mlp.shared] if mlp.shared is not None else [])]
+    tensors = [embedding, checkpoint.unembedding(embedding)]
+    tensors += [part for each in experts for part in (each.gate, each.up, each.down) if part is not None]
     heads = [x for layer in layers for x in (checkpoint.value_weights(layer), checkpoint.output_weights(layer))]
     return [x for x in [*tensors, *gains, *heads, checkpoint.final_norm_gain()] if x is not None]
 

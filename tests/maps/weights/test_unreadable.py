@@ -55,7 +55,6 @@ QUANTISED = (
         ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "AWQ (4 bits)"),
         ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}, "bitsandbytes (4 bits)"),
         ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "bitsandbytes (8 bits)"),
-        ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}, "FP8"),
         ({"quantization_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
         ({"quantization_config": {"quant_method": "something new"}}, "something new"),
         ({"quantization_config": "odd"}, "an unknown method"),
@@ -93,7 +92,6 @@ INTEGERS, SCALES = torch.zeros(4, 4, dtype=torch.int32), torch.ones(4)
         ({".qweight": INTEGERS, ".qzeros": INTEGERS, ".scales": SCALES}, "AWQ"),
         ({".weight": INTEGERS, ".weight.absmax": SCALES, ".weight.quant_map": SCALES}, "bitsandbytes (4 bits)"),
         ({".weight": INTEGERS, ".SCB": SCALES}, "bitsandbytes (8 bits)"),
-        ({".weight": torch.zeros(4, 4).to(torch.float8_e4m3fn), ".weight_scale_inv": SCALES}, "FP8"),
         ({".weight_packed": INTEGERS, ".weight_scale": SCALES}, "compressed-tensors"),
         ({".weight": INTEGERS.to(torch.uint32), ".scales": SCALES, ".biases": SCALES}, "MLX"),
     ],
@@ -106,7 +104,7 @@ def test_the_kind_of_quantisation_is_seen_in_the_tensors_names(
     assert hub_refusal(hub, folder, tmp_path / "home") == QUANTISED.format(kind).replace("small", NAME)
 
 
-@pytest.mark.parametrize(("model_type", "method"), [("gpt_oss", "mxfp4"), ("deepseek_v3", "fp8"), ("mixtral", None)])
+@pytest.mark.parametrize(("model_type", "method"), [("deepseek_v3", "fp8"), ("dbrx", "gptq")])
 def test_a_family_that_is_not_supported_is_named_before_its_quantisation(
     model_type: str, method: str | None, tmp_path: Path
 ) -> None:
@@ -229,17 +227,33 @@ def test_a_file_older_than_gguf_is_named(magic: bytes, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("form", ["blk.{}.ffn_{}_exps.weight", "blk.{}.ffn_{}.0.weight"])
-def test_a_mixture_of_experts_in_a_gguf_file_is_named(form: str, tmp_path: Path) -> None:
-    """Mixtral's architecture is called llama; older files have a tensor for each expert."""
+def test_a_gguf_file_with_a_tensor_for_each_expert_is_refused(tmp_path: Path) -> None:
+    """As older files of Mixtral have it."""
+    pattern = r"blk\.(\d+)\.ffn_(gate|up|down)\.weight"
     names = {
-        name: re.sub(r"blk\.(\d+)\.ffn_(gate|up|down)\.weight", lambda m: form.format(m[1], m[2]), gguf_name(name))
+        name: re.sub(pattern, lambda m: f"blk.{m[1]}.ffn_{m[2]}.0.weight", gguf_name(name))
         for name in random_weights(SmallModel())
     }
     file = save_gguf(
         tmp_path / "m.gguf", SmallModel(), {names[name]: x for name, x in random_weights(SmallModel()).items()}
     )
-    assert refusal(file) == f"{file} is a mixture of experts, which is not supported; use a model without experts."
+    assert refusal(file) == (
+        f"{file} keeps every expert in a tensor of its own, as files of before April 2024 did, which is not read; "
+        "use a newer file of the model."
+    )
+
+
+def test_a_mixture_of_experts_of_another_family_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "m.gguf"
+    writer = gguf.GGUFWriter(file, "phi3")
+    writer.add_tensor("blk.0.ffn_up_exps.weight", torch.zeros(2, 4, 4).numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    assert refusal(file) == (
+        "m is a mixture of experts of the family phi3, which is read without experts only; use a model without experts."
+    )
 
 
 def test_a_gguf_file_that_is_no_model_is_named(tmp_path: Path) -> None:
