@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import gguf
 import torch
 import transformers
 from torch import Tensor
 
-from tests.small_models import VOCABULARY_SIZE, byte_level_tokenizer, tokens_and_merges
+from tests.small_models import VOCABULARY_SIZE, byte_level_tokenizer
 
 PADDING_ROWS = 6  # rows of the embedding that stand for no token
 EPSILON = 2.0**-17  # the same in float32, as GGUF files keep it
@@ -68,6 +67,7 @@ class FamilyModel:
     has_positions: bool = False  # that are added to the embeddings
     key_scale: float = 8**-0.5  # of q·k, at a head width of 8
     layers: int = 3
+    head_layers: tuple[int, ...] | None = None  # if not all of them
     epsilon: float = EPSILON
     in_float32: bool = False  # transformers computes the norms in float32
 
@@ -91,6 +91,20 @@ def wide(prefix: str, gguf_architecture: str | None, settings: Mapping[str, Any]
     return grouped(prefix, gguf_architecture, {"head_dim": 12, **settings}, **more)
 
 
+HEADS = ["full_attention", "full_attention"]
+SOME_LAYERS: dict[str, Any] = {"head_layers": (1, 2)}
+LINEAR = {
+    **{"layer_types": ["linear_attention", *HEADS], "linear_num_key_heads": 2, "linear_num_value_heads": 2},
+    **{"linear_key_head_dim": 8, "linear_value_head_dim": 8},
+}
+SHARED_EXPERTS = {
+    **{"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "shared_expert_intermediate_size": 16}
+}
+GRANITE_HYBRID = {
+    **{"embedding_multiplier": 3.0, "residual_multiplier": 0.75, "attention_multiplier": 8**-0.5},
+    **{"layer_types": ["linear_attention", *HEADS], "shared_intermediate_size": 48, "num_experts_per_tok": 2},
+    **{"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_expand": 2, "mamba_d_state": 8},
+}
 EXPERTS = {"num_local_experts": 5, "num_experts_per_tok": 2}
 GLM_EXPERTS = {
     **{"n_routed_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "first_k_dense_replace": 1},
@@ -220,6 +234,36 @@ FAMILY_MODELS = {
         embedding_scale=3.0,
     ),
     "glm4_moe": wide("Glm4Moe", "glm4moe", GLM_EXPERTS),
+    "qwen3_5_text": wide("Qwen3_5Text", "qwen35", LINEAR, model_class="Qwen3_5", **SOME_LAYERS),
+    "qwen3_5_moe_text": wide(
+        *("Qwen3_5MoeText", "qwen35moe"),
+        {**LINEAR, **SHARED_EXPERTS},
+        model_class="Qwen3_5Moe",
+        **SOME_LAYERS,
+    ),
+    "qwen3_next": wide("Qwen3Next", "qwen3next", {**LINEAR, **SHARED_EXPERTS}, **SOME_LAYERS),
+    "lfm2": grouped(
+        *("Lfm2", "lfm2"),
+        {
+            **{"layer_types": ["conv", *HEADS], "norm_eps": EPSILON, "tie_word_embeddings": True},
+            **{"block_ff_dim": 48, "block_auto_adjust_ff_dim": False},
+        },
+        **SOME_LAYERS,
+    ),
+    "lfm2_moe": grouped(
+        *("Lfm2Moe", "lfm2moe"),
+        {
+            **{"layer_types": ["conv", *HEADS], "norm_eps": EPSILON, "tie_word_embeddings": True},
+            **{"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "num_dense_layers": 0},
+        },
+        **SOME_LAYERS,
+    ),
+    "granitemoehybrid": grouped(
+        *("GraniteMoeHybrid", "granitehybrid"),
+        {**GRANITE_HYBRID, "num_local_experts": 0},
+        embedding_scale=3.0,
+        **SOME_LAYERS,
+    ),
     "gpt_oss": wide(
         *("GptOss", "gpt-oss"),
         {**EXPERTS, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
@@ -251,6 +295,12 @@ VARIANTS = {  # kinds within a family, by its name and theirs
         has_biases=True,
         has_positions=True,
     ),
+    "granitemoehybrid/experts": grouped(
+        *("GraniteMoeHybrid", "granitehybrid"),
+        {**GRANITE_HYBRID, "num_local_experts": 5},
+        embedding_scale=3.0,
+        **SOME_LAYERS,
+    ),
     "glm4_moe/experts at once": wide(
         "Glm4Moe", "glm4moe", {**GLM_EXPERTS, "first_k_dense_replace": 0, "use_qk_norm": True}
     ),
@@ -273,6 +323,7 @@ VARIANTS = {  # kinds within a family, by its name and theirs
     ),
 }
 ALL_MODELS = {**FAMILY_MODELS, **VARIANTS}
+RUN_MODELS = {name: model for name, model in FAMILY_MODELS.items() if model.head_layers is None}  # by experiments
 FAST_FAMILIES = ("gpt2", "llama", "gemma3_text")  # fused and transposed, grouped, scaled: the fast run takes these
 
 
@@ -312,13 +363,13 @@ def build_model(family: str, folder: Path) -> Any:
     name = (described.model_class or described.class_prefix) + suffix
     model = getattr(transformers, name)(config)
     model.train(False)
-    if hasattr(config, "num_experts_per_tok"):
+    if getattr(config, "num_experts_per_tok", None) and getattr(config, "num_local_experts", 1):
         model.set_experts_implementation("eager")  # others do not compute in float64
     for name, parameter in model.named_parameters():
         if "norm" in name or ".ln_" in name or name.endswith("bias"):  # away from 1 and 0
             parameter += 0.3 * torch.randn_like(parameter)
     for name, buffer in model.named_buffers():
-        if name.endswith("e_score_correction_bias"):
+        if name.endswith(("e_score_correction_bias", "expert_bias")):
             buffer += 0.3 * torch.randn_like(buffer)
     model.save_pretrained(folder)
     byte_level_tokenizer().save(str(folder / "tokenizer.json"))
@@ -337,7 +388,7 @@ def model_blocks(model: Any) -> Any:
 
 
 def final_norm(model: Any) -> Any:
-    names = ("ln_f", "final_layer_norm", "final_layernorm", "norm")
+    names = ("ln_f", "final_layer_norm", "final_layernorm", "norm", "embedding_norm")
     return next(getattr(model_body(model), name) for name in names if hasattr(model_body(model), name))
 
 
@@ -353,13 +404,22 @@ def output_projection(attention: Any) -> Any:
     )
 
 
-def mlp_output(block: Any) -> Any:
-    """The module that ends a block's MLP, or the mixture of experts in its place."""
-    mlp = getattr(block, "mlp", getattr(block, "block_sparse_moe", block))
-    if hasattr(mlp, "experts"):
-        return mlp
-    names = ("down_proj", "dense_4h_to_h", "c_proj", "fc2", "fc_out")
-    return next(getattr(mlp, name) for name in names if hasattr(mlp, name))
+def mlp_outputs(block: Any) -> list[Any]:
+    """The modules that end a block's MLP, or the mixture of experts in its place: their outputs add up."""
+    places = ("mlp", "block_sparse_moe", "feed_forward", "shared_mlp")
+    parts = [getattr(block, name) for name in places if getattr(block, name, None) is not None] or [block]
+    names = ("down_proj", "dense_4h_to_h", "c_proj", "fc2", "fc_out", "w2", "output_linear")
+    return [
+        part if hasattr(part, "experts") else next(getattr(part, name) for name in names if hasattr(part, name))
+        for part in parts
+    ]
+
+
+def mixer_output(block: Any) -> Any:
+    """The module that ends a block's attention, or what stands in its place."""
+    others = ("linear_attn", "conv", "mamba")
+    other = next((getattr(block, name) for name in others if getattr(block, name, None) is not None), None)
+    return output_projection(block_attention(block)) if other is None else other.out_proj
 
 
 def position_embeddings(model: Any) -> Any:
@@ -395,19 +455,20 @@ def run_own_first_mlp(model: Any, tokens: Tensor | None = None) -> Tensor:
     (n,) ids to (n, d).
     """
     model, caught = without_positions(model), []
-    for parameter in output_projection(block_attention(model_blocks(model)[0])).parameters():
+    for parameter in mixer_output(model_blocks(model)[0]).parameters():
         parameter.zero_()
-    mlp_output(model_blocks(model)[0]).register_forward_hook(
-        lambda _module, _given, output: caught.append(output[0] if isinstance(output, tuple) else output)
-    )
+    for part in mlp_outputs(model_blocks(model)[0]):
+        part.register_forward_hook(
+            lambda _module, _given, output: caught.append(output[0] if isinstance(output, tuple) else output)
+        )
     model_body(model)((torch.arange(VOCABULARY_SIZE) if tokens is None else tokens)[:, None], use_cache=False)
-    return caught[0].view(-1, caught[0].shape[-1])
+    return torch.stack([output.view(-1, output.shape[-1]) for output in caught]).sum(0)
 
 
 @torch.no_grad()
 def run_own_input_norm(model: Any, layer: int, rows: Tensor) -> Tensor:
     """Rows (n, d) through the block's own norm in front of attention; unchanged where it has none."""
-    names = ("input_layernorm", "ln_1", "self_attn_layer_norm", "attention_layernorm", "ln_attn")
+    names = ("input_layernorm", "ln_1", "self_attn_layer_norm", "attention_layernorm", "ln_attn", "operator_norm")
     block = model_blocks(model)[layer]
     norm = next((getattr(block, name) for name in names if hasattr(block, name)), None)
     return rows if norm is None else norm(rows)
@@ -420,6 +481,25 @@ def remove_sinks(attention: Any) -> None:
         attention.sinks.fill_(torch.finfo(attention.sinks.dtype).min)
 
 
+def open_gate(attention: Any) -> Any:
+    """Opens the gate of an attention whose query projection has one; the hook that does so, to be removed."""
+    query, value = (getattr(attention, name, None) for name in ("q_proj", "o_proj"))
+    if query is None or value is None or query.out_features != 2 * value.in_features:
+        return None
+
+    def hook(_module: Any, _given: object, output: Tensor) -> Tensor:
+        split = output.clone().unflatten(-1, (-1, 2, attention.head_dim))
+        split[..., 1, :] = 60.0  # its sigmoid is 1
+        return split.flatten(-3)
+
+    return query.register_forward_hook(hook)
+
+
+def rotary_embedding(model: Any) -> Any:
+    names = ("rotary_emb", "pos_emb")
+    return next((getattr(model_body(model), name) for name in names if hasattr(model_body(model), name)), None)
+
+
 @torch.no_grad()
 def attend(model: Any, layer: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
     """What a layer's own attention writes for hidden states (n, T, d) that all stand at one position, see each other,
@@ -430,7 +510,7 @@ def attend(model: Any, layer: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
     if getattr(attention, "bias", torch.tensor(0.0)).dtype == torch.bool:  # GPT-Neo's own mask
         attention.bias.fill_(True)
     n, length, _ = hidden.shape
-    positions, rotary = torch.zeros(n, length, dtype=torch.long), getattr(model_body(model), "rotary_emb", None)
+    positions, rotary = torch.zeros(n, length, dtype=torch.long), rotary_embedding(model)
     heads = model_body(model).config.num_attention_heads
     possible: dict[str, Any] = {
         "attention_mask": torch.zeros(n, 1, length, length, dtype=hidden.dtype),
@@ -444,8 +524,11 @@ def attend(model: Any, layer: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
         possible |= {"position_embeddings": rotary(hidden, positions, *([kinds[layer]] if kinds else []))}
         possible |= {"alibi": None}
     remove_sinks(attention)
+    gate = open_gate(attention)
     taken = inspect.signature(attention.forward).parameters
     out = attention(hidden, **{name: value for name, value in possible.items() if name in taken})
+    if gate is not None:
+        gate.remove()
     return out[0], out[1]
 
 
@@ -466,106 +549,3 @@ def run_own_head(model: Any, layer: int, head: int, rows: Tensor) -> Tensor:
     weight[: head * width] = 0
     weight[(head + 1) * width :] = 0
     return attend(model, layer, rows[:, None])[0][:, 0]
-
-
-def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:
-    """The model's tensors as llama.cpp's converter lays them out, under the names of the gguf package's own table."""
-    architecture = ALL_MODELS[family].gguf_architecture
-    kind = next(arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
-    names = gguf.get_tensor_name_map(kind, len(model_blocks(model)))
-    found: dict[str, Tensor] = {}
-    for name, tensor in model.state_dict().items():
-        if name == "lm_head.weight" and model.config.tie_word_embeddings:
-            continue
-        if family == "gpt2" and name.endswith((".c_attn.weight", ".c_proj.weight", ".c_fc.weight")):
-            tensor = tensor.T
-        if ALL_MODELS[family].gguf_architecture == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
-            heads = 4 if "q_proj" in name else ALL_MODELS[family].kv_heads  # in pairs, as rotary takes them there
-            tensor = tensor.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
-        if family.startswith(("gpt_neox", "bloom", "falcon")) and "query_key_value" in name:
-            groups = tensor.unflatten(0, (ALL_MODELS[family].kv_heads, -1, 8))
-            tensor = torch.cat([part.flatten(0, 2) for part in (groups[:, :-2], groups[:, -2:-1], groups[:, -1:])])
-        if family.startswith(("gemma", "nemotron")) and name.endswith("norm.weight"):
-            tensor = tensor + 1
-        if ".visual." in name:  # has a file of its own
-            continue
-        of_experts = gguf_expert_tensors(name, tensor, is_interleaved=family == "gpt_oss")
-        if of_experts:
-            found |= {new: part.float().contiguous() for new, part in of_experts.items()}
-            continue
-        name = name.replace(".language_model.", ".")
-        if family == "bloom":
-            name = name.removeprefix("transformer.")  # as its converter does
-        new = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        assert new is not None, name
-        found[new] = tensor.float().contiguous()
-    return found
-
-
-def gguf_expert_tensors(name: str, tensor: Tensor, is_interleaved: bool) -> dict[str, Tensor]:
-    """The tensors of a mixture of experts in a GGUF file, from one of transformers'; none from other parts' tensors."""
-    layer, _, part = name.removeprefix("model.layers.").partition(".")
-    start, part = f"blk.{layer}.ffn_", part.removeprefix("mlp.").removeprefix("block_sparse_moe.")
-    if part.startswith("experts.gate_up_proj"):
-        ending = "bias" if part.endswith("bias") else "weight"
-        if is_interleaved:  # and the weight's inputs come first
-            both = tensor if ending == "bias" else tensor.mT
-            gate, up = both[:, ::2], both[:, 1::2]
-        else:
-            gate, up = tensor.chunk(2, 1)
-        return {f"{start}gate_exps.{ending}": gate, f"{start}up_exps.{ending}": up}
-    if part.startswith("experts.down_proj"):
-        if part.endswith("bias"):
-            return {f"{start}down_exps.bias": tensor}
-        return {f"{start}down_exps.weight": tensor.mT if is_interleaved else tensor}
-    if part.endswith("e_score_correction_bias"):
-        return {f"blk.{layer}.exp_probs_b.bias": tensor}
-    if part == "shared_expert_gate.weight":
-        return {f"{start}gate_inp_shexp.weight": tensor[0]}
-    if part.startswith("shared_expert"):
-        return {f"{start}{part.split('.')[1].removesuffix('_proj')}_shexp.weight": tensor}
-    if part.startswith(("gate.", "router.")):
-        return {f"{start}gate_inp.{part.split('.')[-1]}": tensor}
-    return {}
-
-
-def save_gguf(path: Path, family: str, model: Any) -> Path:
-    """Writes the model as a GGUF file in F32."""
-    shape = ALL_MODELS[family]
-    writer = gguf.GGUFWriter(path, str(shape.gguf_architecture))
-    writer.add_block_count(len(model_blocks(model)))
-    writer.add_embedding_length(32)
-    writer.add_head_count(4)
-    if shape.kv_heads != 4:
-        writer.add_head_count_kv(shape.kv_heads)
-    if shape.head_width != 8:
-        writer.add_value_length(shape.head_width)
-    if "rms_norm_eps" in shape.settings:
-        writer.add_layer_norm_rms_eps(shape.epsilon)
-    else:
-        writer.add_layer_norm_eps(shape.epsilon)
-    if family.startswith("granite"):
-        writer.add_embedding_scale(shape.embedding_scale)
-        writer.add_residual_scale(model.config.residual_multiplier)
-    config = model.config.to_dict()
-    if "num_experts_per_tok" in config:
-        counts = ("num_local_experts", "num_experts", "n_routed_experts")
-        writer.add_expert_count(next(config[key] for key in counts if key in config))
-        writer.add_expert_used_count(config["num_experts_per_tok"])
-    if "n_group" in config:
-        writer.add_expert_group_count(config["n_group"])
-        writer.add_expert_group_used_count(config["topk_group"])
-        writer.add_expert_weights_scale(config["routed_scaling_factor"])
-        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
-    tokens, merges = tokens_and_merges()
-    writer.add_tokenizer_model("gpt2")
-    writer.add_token_list([*tokens, *(f"[PAD{VOCABULARY_SIZE + i}]" for i in range(PADDING_ROWS))])
-    writer.add_token_types([1] * (VOCABULARY_SIZE - 1) + [3] + [5] * PADDING_ROWS)
-    writer.add_token_merges([" ".join(pair) for pair in merges])
-    for name, tensor in gguf_tensors(family, model).items():
-        writer.add_tensor(name, tensor.numpy())
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path

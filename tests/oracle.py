@@ -21,7 +21,7 @@ from maps.weights.mlp_reader import read_mlp
 from maps.weights.shape import ModelShape
 from tests.families import (
     build_model,
-    model_body,
+    final_norm,
     run_own_first_mlp,
     run_own_head,
     run_own_input_norm,
@@ -209,9 +209,7 @@ def round_embeddings(model: Any, settings: MappingSettings) -> Any:
 
 def final_norm_gain(model: Any) -> Tensor:
     """What the model's final norm multiplies by, (d,)."""
-    stack = model_body(model)
-    names = ("ln_f", "final_layer_norm", "final_layernorm", "norm")
-    norm = next(getattr(stack, name) for name in names if hasattr(stack, name))
+    norm = final_norm(model)
     x = torch.tensor([1.0, -1.0] * 16, dtype=torch.float64)[None]  # mean 0, mean square 1
     return ((norm(x) - (0 if getattr(norm, "bias", None) is None else norm.bias)) * x)[0]
 

@@ -26,10 +26,9 @@ SETTINGS_SWITCHES = ("suppressive", "output_space", "top_scoring")  # may be mis
 
 
 class AtlasSizes(NamedTuple):
-    """The sizes in `atlas.json` against which tables are checked. Layers from `first_layer` to `last_layer`."""
+    """The sizes in `atlas.json` against which tables are checked."""
 
-    first_layer: int
-    last_layer: int
+    layers: tuple[int, ...]  # that are mapped
     heads: int
     kv_heads: int
     vocabulary: int
@@ -39,12 +38,8 @@ class AtlasSizes(NamedTuple):
     relations: int
 
     @property
-    def mapped_layers(self) -> int:
-        return self.last_layer - self.first_layer + 1
-
-    @property
     def mapped_heads(self) -> int:
-        return self.mapped_layers * self.heads
+        return len(self.layers) * self.heads
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> AtlasSizes:
@@ -59,15 +54,14 @@ class AtlasSizes(NamedTuple):
         if not is_number_between(info.get("capitalised_share"), 0, 1):
             raise ValueError("capitalised_share is not a number from 0 to 1")
         settings = check_settings(info)
-        first, last = check_mapped_layers(settings, info["layers"])
-        if (last - first + 1) * info["heads"] > MAX_MAPPED_HEADS:
+        layers = check_mapped_layers(settings, info)
+        if len(layers) * info["heads"] > MAX_MAPPED_HEADS:
             raise ValueError(f"it has more than {MAX_MAPPED_HEADS:,} heads")
-        mappings = (last - first + 1) * info["heads"] * (settings["salient"] + settings["heldout"])
+        mappings = len(layers) * info["heads"] * (settings["salient"] + settings["heldout"])
         if mappings * (settings["targets"] + 1) > MAX_TOKENS:
             raise ValueError(f"its mappings have more than {MAX_TOKENS:,} tokens")
         return cls(
-            first_layer=first,
-            last_layer=last,
+            layers=layers,
             heads=info["heads"],
             kv_heads=info["kv_heads"],
             vocabulary=info["vocabulary"],
@@ -121,15 +115,25 @@ def check_settings(info: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def check_mapped_layers(settings: Mapping[str, Any], layers: int) -> tuple[int, int]:
-    """The first and the last mapped layer."""
+def check_mapped_layers(settings: Mapping[str, Any], info: Mapping[str, Any]) -> tuple[int, ...]:
+    """The mapped layers."""
+    layers, with_heads = info["layers"], info.get("head_layers")
     mapped = settings.get("layers") or (0, layers - 1)
     if not isinstance(mapped, list | tuple) or len(mapped) != 2 or not all(type(n) is int for n in mapped):
         raise ValueError("the mapped layers are not two numbers")
     first, last = mapped
     if not 0 <= first <= last < layers:
         raise ValueError("the mapped layers are not among the model's")
-    return first, last
+    if with_heads is None:
+        return tuple(range(first, last + 1))
+    if not isinstance(with_heads, list) or not all(type(n) is int and 0 <= n < layers for n in with_heads):
+        raise ValueError("head_layers are not layers of the model")
+    if sorted(set(with_heads)) != with_heads:
+        raise ValueError("head_layers are not in order")
+    mapped = tuple(layer for layer in with_heads if first <= layer <= last)
+    if not mapped:
+        raise ValueError("none of the mapped layers has heads")
+    return mapped
 
 
 def check_count(entries: Mapping[str, Any], key: str, lowest: int, highest: int) -> None:

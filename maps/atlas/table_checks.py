@@ -51,7 +51,7 @@ def most_rows(table: str, sizes: AtlasSizes) -> int:
         **{"heads": sizes.mapped_heads, "concentration": sizes.mapped_heads},
         **{"mappings": of_mappings, "suppressive": of_mappings, "heldout": sizes.mapped_heads * sizes.heldout},
         **{"relations": of_relations, "hits": of_relations, "pairs": sizes.relations * MAX_PAIRS},
-        "random_heads": sizes.mapped_layers * MAX_RANDOM_HEADS,
+        "random_heads": len(sizes.layers) * MAX_RANDOM_HEADS,
     }
     return known[table] if table in known else sizes.mapped_heads * MAX_ROWS_PER_HEAD[table]
 
@@ -61,7 +61,7 @@ def value_range(table: str, column: str, sizes: AtlasSizes) -> Range:
     first_rank = sizes.salient + 1 if table == "heldout" else 1
     last_rank = sizes.salient + (sizes.heldout if table == "heldout" else 0)
     ranges = {
-        "layer": Range(sizes.first_layer, sizes.last_layer),
+        "layer": Range(sizes.layers[0], sizes.layers[-1]),
         "head": Range(0, MAX_RANDOM_HEADS - 1 if table == "random_heads" else sizes.heads - 1),
         "kv_head": Range(0, sizes.kv_heads - 1),
         "rank": Range(first_rank, last_rank),

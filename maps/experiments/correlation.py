@@ -93,7 +93,7 @@ def relation_part(
         "suppression": static.suppression,
         "row": None,
     }
-    layers = select_layers(work.settings, work.model.shape.layers)
+    layers = select_layers(work.settings, work.model.shape)
     dynamic = dynamic_scores(hooked_model, pairs, static.usable.k, templates, layers)
     if dynamic is None:
         return part

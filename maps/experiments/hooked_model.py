@@ -43,7 +43,12 @@ class HookedModel:
 
     @classmethod
     def open(cls, model: Model) -> HookedModel:
-        """Loads all weights; raises MapsError when transformers cannot, or when its weights differ from ours."""
+        """Loads all weights; raises MapsError when transformers cannot, or when its weights differ from ours.
+
+        NotRunnableError: this is not done with models whose layers differ.
+        """
+        if model.shape.head_layers is not None:
+            raise NotRunnableError(f"{model.name} has layers without heads, and such models are read but not run.")
         name, further = transformers_source(model)
         with silence_transformers(), translate_hub_errors("model", model.requested_name):
             network, tokenizer = load_network(name, further)

@@ -62,7 +62,7 @@ def open_heads(
     `roles` are those of the needed weights. Raises MapsError for a head that the model or the layers lack.
     """
     opened = open_model(run.model, run.settings, run.device)
-    layers = select_layers(run.settings, opened.shape.layers)
+    layers = select_layers(run.settings, opened.shape)
     named = sorted({opened.head(head) for head in heads})
     outside = [str(head) for head in named if head.layer not in layers]
     if outside:

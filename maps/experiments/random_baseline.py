@@ -39,7 +39,7 @@ def evaluate_random_baseline(run: ExperimentRun, seed: int = 0) -> RandomBaselin
     """
     out, settings = run.out, run.settings
     opened = open_model(run.model, settings, run.device)
-    layers = select_layers(settings, opened.shape.layers)
+    layers = select_layers(settings, opened.shape)
     atlas = open_matching_atlas(out, opened.checkpoint, settings)
     work = LayerMapper.prepare(opened, settings)
     parts = experiment_parts(out, "random")

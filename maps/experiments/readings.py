@@ -78,7 +78,7 @@ def evaluate_readings(
     Without a `calibration` it makes one in the folder first. Raises MapsError where transformers cannot run the model.
     """
     model = Model.open(run.model, run.device, run.settings.dtype)
-    layers = select_layers(run.settings, model.shape.layers)
+    layers = select_layers(run.settings, model.shape)
     model.check_files(layers)
     if calibration is None:
         calibration = calibrate(model, run.out / CALIBRATION_FILE, TOKENS, calibration_bar or run.progress)

@@ -21,7 +21,7 @@ def prepare_run(run: ExperimentRun, further_settings: dict[str, Any]) -> tuple[L
     Raises MapsError when `out` holds an atlas of another model or with other settings.
     """
     opened = open_model(run.model, run.settings, run.device)
-    select_layers(run.settings, opened.shape.layers)
+    select_layers(run.settings, opened.shape)
     open_matching_atlas(run.out, opened.checkpoint, run.settings)
     identity = opened.checkpoint.identity
     asked = {"model": run.model, **identity, **pick_settings(run.settings), **further_settings}
@@ -55,12 +55,12 @@ class StaticScores(NamedTuple):
 def selected_heads(work: LayerMapper) -> list[HeadId]:
     """All heads of the layers to look at, layer by layer."""
     shape = work.model.shape
-    return [HeadId(layer, head) for layer in select_layers(work.settings, shape.layers) for head in range(shape.heads)]
+    return [HeadId(layer, head) for layer in select_layers(work.settings, shape) for head in range(shape.heads)]
 
 
 def static_scores(work: LayerMapper) -> list[StaticScores]:
     """The scores of each relation that has a usable pair: the share of its pairs that are hits."""
-    layers = select_layers(work.settings, work.model.shape.layers)
+    layers = select_layers(work.settings, work.model.shape)
     heads = [head for layer in layers for head in work.compute_head_hits(layer)]
     scores, start = [], 0
     for usable in work.pairs.relations:

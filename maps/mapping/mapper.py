@@ -69,7 +69,7 @@ def map_model(
     checkpoint, store = opened.checkpoint, LayerStore(out)
     if (finished := find_finished_atlas(out, opened, settings, title)) is not None:
         return finished
-    layers, info = select_layers(settings, checkpoint.shape.layers), atlas_info(checkpoint, name, settings)
+    layers, info = select_layers(settings, checkpoint.shape), atlas_info(checkpoint, name, settings)
     check_info(info)
     with store.begin({"model": name, **checkpoint.identity, **settings.as_json()}):
         if (finished := find_finished_atlas(out, opened, settings, title)) is not None:  # by another run, until now
@@ -141,6 +141,7 @@ def atlas_info(checkpoint: Checkpoint, model: str, settings: MappingSettings) ->
         **checkpoint.identity,
         "architecture": shape.architecture,
         "layers": shape.layers,
+        **({} if shape.head_layers is None else {"head_layers": list(shape.head_layers)}),
         "heads": shape.heads,
         "kv_heads": shape.kv_heads,
         "width": shape.width,

@@ -280,9 +280,11 @@ class Model:
     def head(self, head: HeadId | str) -> HeadId:
         """The id of one of its heads, given as id or as `L26H2`; raises MapsError where it has no such head."""
         head_id = HeadId.parse(head) if isinstance(head, str) else HeadId(*head)
-        if not (0 <= head_id.layer < self.shape.layers and 0 <= head_id.head < self.shape.heads):
-            last = HeadId(self.shape.layers - 1, self.shape.heads - 1)
-            raise MapsError(f"{self.name} has no head {head_id}: its heads are L0H0 to {last}.")
+        layers = self.shape.layers_with_heads
+        if not (head_id.layer in layers and 0 <= head_id.head < self.shape.heads):
+            first, last = HeadId(layers[0], 0), HeadId(layers[-1], self.shape.heads - 1)
+            where = "" if self.shape.head_layers is None else f", in the layers {', '.join(map(str, layers))}"
+            raise MapsError(f"{self.name} has no head {head_id}: its heads are {first} to {last}{where}.")
         return head_id
 
     def usable_pairs(self, relations: Sequence[Relation], k: int | None = None) -> UsablePairs:

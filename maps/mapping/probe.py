@@ -69,7 +69,7 @@ def find_token(model: Model, word: str) -> VocabularyToken:
 
 def prepare_model(model: Model, progress: Progress[int], with_means: bool = True) -> None:
     """Reads everything that probes need into memory: all layers, U, Ẽ and optionally each head's mean saliency."""
-    layers, means = range(model.shape.layers), model.mean_saliency
+    layers, means = model.shape.layers_with_heads, model.mean_saliency
     todo = [layer for layer in layers if not model.is_layer_cached(layer) or (with_means and layer not in means)]
     if not todo:
         return
@@ -90,16 +90,16 @@ def prepare_model(model: Model, progress: Progress[int], with_means: bool = True
 
 
 def iterate_layers(model: Model) -> Iterator[LayerWeights]:
-    return map(model.cached_layer, range(model.shape.layers))
+    return map(model.cached_layer, model.shape.layers_with_heads)
 
 
 def all_heads(model: Model) -> list[HeadId]:
-    return [HeadId(layer, head) for layer in range(model.shape.layers) for head in range(model.shape.heads)]
+    return [HeadId(layer, head) for layer in model.shape.layers_with_heads for head in range(model.shape.heads)]
 
 
 def outputs_of_all_heads(model: Model, sources: Sequence[int]) -> Tensor:
     """The output of every head for a source of its own: N token ids, one for each head, to (N, d) float64."""
-    ids = torch.tensor(sources, device=model.device).view(model.shape.layers, -1)
+    ids = torch.tensor(sources, device=model.device).view(len(model.shape.layers_with_heads), -1)
     layers = zip(iterate_layers(model), ids, strict=True)
     with use_one_thread():
         return torch.cat([x.scoring_heads.output_per_head(x.sources.exact_rows(own)) for x, own in layers])
@@ -126,7 +126,7 @@ def probe_source(model: Model, source: VocabularyToken) -> tuple[results.HeadTar
     heads, tokens = all_heads(model), model.vocabulary.tokens
     outputs = outputs_of_all_heads(model, [source.id] * len(heads))
     saliencies = exact_saliencies(model, source, outputs)
-    means = torch.cat([model.mean_saliency[layer] for layer in range(model.shape.layers)]).tolist()
+    means = torch.cat([model.mean_saliency[layer] for layer in model.shape.layers_with_heads]).tolist()
     parts = run_in_shares(
         lambda part: find_highest_targets(outputs[part], TARGETS_PER_HEAD, model.unembedding)[0], len(outputs)
     )
@@ -253,6 +253,6 @@ def score_own_pairs(
         by_head = score_layer_relations(usable, weights.sources, weights.scoring_heads, model.unembedding, copied)
         return [OwnPairsScore(HeadId(layer, head), row.score, row.suppression) for head, [row] in enumerate(by_head)]
 
-    scores = [score for layer in map_in_threads(score_layer, range(model.shape.layers)) for score in layer]
+    scores = [score for layer in map_in_threads(score_layer, model.shape.layers_with_heads) for score in layer]
     [used] = usable.relations
     return results.OwnPairsResult(model.name, used.k, len(used.sources), tuple(unusable), tuple(scores))

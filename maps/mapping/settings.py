@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
@@ -15,6 +15,9 @@ from maps.files.run_folder import settings_difference
 from maps.mapping.calibration import Calibration, check_reading
 from maps.mapping.reading import PAPER_READING, Reading
 from maps.types import MIN_PAIRS, TAU, Relation, check_at_least_one
+
+if TYPE_CHECKING:
+    from maps.weights.shape import ModelShape
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,13 @@ def is_mapping_finished(model: str, out: Path, settings: MappingSettings) -> boo
     return True
 
 
-def select_layers(settings: MappingSettings, layer_count: int) -> range:
-    """The layers to map; raises MapsError where the model has fewer."""
-    first, last = settings.layers or (0, layer_count - 1)
-    if not 0 <= first <= last < layer_count:
-        raise MapsError(f"--layers {first}-{last} is outside the model's layers 0-{layer_count - 1}.")
-    return range(first, last + 1)
+def select_layers(settings: MappingSettings, shape: ModelShape) -> list[int]:
+    """The layers to map; raises MapsError where the model has fewer, or no heads in these."""
+    first, last = settings.layers or (0, shape.layers - 1)
+    if not 0 <= first <= last < shape.layers:
+        raise MapsError(f"--layers {first}-{last} is outside the model's layers 0-{shape.layers - 1}.")
+    layers = [layer for layer in shape.layers_with_heads if first <= layer <= last]
+    if not layers:
+        with_heads = ", ".join(map(str, shape.layers_with_heads))
+        raise MapsError(f"The layers {first}-{last} of this model have no heads; its heads are in {with_heads}.")
+    return layers

@@ -8,7 +8,7 @@ built.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from math import isfinite
@@ -115,6 +115,18 @@ class Checkpoint:
         """Whether this is the model in an `atlas.json`."""
         return is_same_model(self.identity, info)
 
+    def with_head_layers(self) -> Checkpoint:
+        """The same with the layers that have heads, in a family that has others too.
+
+        Raises MapsError if none of them has heads.
+        """
+        if not self.family.has_layers_without_heads:
+            return self
+        layers = tuple(i for i in range(self.shape.layers) if self.find_tensor_name("value", i) is not None)
+        if not layers:
+            raise self.missing_tensor_error(*self.layout.candidate_names("value", self.shape.layers - 1))
+        return replace(self, shape=replace(self.shape, head_layers=layers))
+
     def experts_of(self, role: str) -> range:
         """The experts that have a tensor of their own for a role; one for other roles."""
         routing, has_own = self.shape.routing, "{j}" in self.layout.names.get(role, "")
@@ -201,7 +213,7 @@ class Checkpoint:
             return self.tensor_name("value", layer), self.layout.attention
         if self.find_tensor_name(role, layer) is None and self.find_tensor_name("value_fused", layer) is not None:
             return self.tensor_name("value_fused", layer), FUSED_QKV
-        return self.tensor_name(role, layer), SEPARATE_QKV
+        return self.tensor_name(role, layer), self.layout.attention
 
     def scale_name(self, name: str) -> str | None:
         """The name of the scales of a weight that is stored in FP8; None if there is none."""

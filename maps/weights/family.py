@@ -56,10 +56,13 @@ class AttentionLayout:
 
     output_indices: Callable[[str, ModelShape], Tensor]  # which outputs of its tensor belong to a role: (heads, d_h)
     is_fused: bool = True  # one tensor holds all three roles
+    is_gated: bool = False  # the query's tensor has a gate behind each head's query
     inputs_first: bool = False  # the tensor is (inputs, outputs) instead of (outputs, inputs)
 
     def output_count(self, role: str, s: ModelShape) -> int:
-        return fused_width(s) if self.is_fused else head_count(role, s) * s.head_width
+        if self.is_fused:
+            return fused_width(s)
+        return head_count(role, s) * s.head_width * (2 if self.is_gated and role == "query" else 1)
 
     def shape(self, role: str, s: ModelShape) -> tuple[int, int]:
         size = self.output_count(role, s), s.width
@@ -90,7 +93,15 @@ def heads_from_rows(weight: Tensor, s: ModelShape) -> Tensor:
     return weight.view(s.heads, s.head_width, s.width)
 
 
+def gated_outputs(role: str, s: ModelShape) -> Tensor:
+    """The role has a tensor of its own; that of the query has each head's query and then its gate: (heads, d_h)."""
+    if role != "query":
+        return separate_outputs(role, s)
+    return torch.arange(2 * s.heads * s.head_width).view(s.heads, -1)[:, : s.head_width]
+
+
 SEPARATE_QKV = AttentionLayout(separate_outputs, is_fused=False)
+GATED_QKV = AttentionLayout(gated_outputs, is_fused=False, is_gated=True)
 FUSED_QKV = AttentionLayout(consecutive_outputs)
 FUSED_QKV_INPUTS_FIRST = AttentionLayout(consecutive_outputs, inputs_first=True)
 GROUPED_QKV = AttentionLayout(grouped_outputs)
@@ -114,9 +125,9 @@ class TensorLayout:
     - mlp_alpha_p, mlp_alpha_n, mlp_beta, mlp_eps: what the activation xIELU has learned
     - embedding_norm: a norm behind the embedding
     - of a mixture of experts: mlp_router; mlp_choice_bias, which is added to scores to choose; mlp_expert_gate,
-      mlp_expert_up, mlp_expert_down of each expert, or mlp_experts_… with all experts in one tensor; mlp_shared_gate,
-      mlp_shared_up, mlp_shared_down, mlp_shared_share: the MLP for every token, and what its share is computed from;
-      mlp_experts_gate_up_scales and mlp_experts_down_scales where these are in MXFP4
+      mlp_expert_up, mlp_expert_down of each expert, or mlp_experts_… with all experts in one tensor;
+      mlp_experts_gate_up_scales and mlp_experts_down_scales where these are in MXFP4; mlp_shared_gate, mlp_shared_up,
+      mlp_shared_down, or mlp_shared_gate_up: the MLP for every token; mlp_shared_share: what its share comes from
 
     A role without a name is a part that the family does not have.
     """
@@ -178,6 +189,8 @@ GGUF_NAMES = {
 }
 HUB_EXPERTS = {
     "mlp_router": "model.layers.{i}.mlp.gate.weight",
+    "mlp_experts_gate_up": "model.layers.{i}.mlp.experts.gate_up_proj",
+    "mlp_experts_down": "model.layers.{i}.mlp.experts.down_proj",
     **{
         f"mlp_expert_{part}": f"model.layers.{{i}}.mlp.experts.{{j}}.{part}_proj.weight"
         for part in ("gate", "up", "down")
@@ -193,7 +206,7 @@ GGUF_EXPERTS = {
     "mlp_router": "blk.{i}.ffn_gate_inp.weight",
     "mlp_choice_bias": "blk.{i}.exp_probs_b.bias",
     "mlp_shared_share": "blk.{i}.ffn_gate_inp_shexp.weight",
-    **{f"mlp_experts_{part}": f"blk.{{i}}.ffn_{part}_exps.weight" for part in ("gate", "up", "down")},
+    **{f"mlp_experts_{part}": f"blk.{{i}}.ffn_{part}_exps.weight" for part in ("gate", "up", "gate_up", "down")},
     **{f"mlp_shared_{part}": f"blk.{{i}}.ffn_{part}_shexp.weight" for part in ("gate", "up", "down")},
 }
 HUB_HEAD_NORMS = {
@@ -230,6 +243,7 @@ class Family:
     routing: RoutingRule | None = None  # of a mixture of experts
     has_biases: bool = False  # attention and MLP always have biases
     norms_have_weights: bool = True
+    has_layers_without_heads: bool = False  # those without a value tensor, such as convolutions and linear attention
     scales_embeddings: bool = False  # the model multiplies its embeddings by √width
     ties_embeddings: bool = False  # the embedding is the unembedding too if config.json does not say (as transformers)
 

@@ -115,7 +115,10 @@ def build_checkpoint(
     untied = not (family.ties_embeddings if tied is None else tied)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
     checkpoint = replace(checkpoint, fp8_block=read_fp8_block(config), is_on_disk=is_on_disk)
-    checkpoint.needed_tensors(range(shape.layers))  # refuses a model without some of them before work begins
+    checkpoint = checkpoint.with_head_layers()
+    checkpoint.needed_tensors(
+        checkpoint.shape.layers_with_heads
+    )  # refuses a model without some of them before work begins
     checkpoint.check_copies()
     return checkpoint
 

@@ -290,6 +290,11 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
         )
     family = family_of_architecture(architecture, has_experts(names), model).variant(metadata, names)
     assert family.gguf is not None  # it has an architecture
+    if has_experts(names) and family.routing is None:
+        raise MapsError(
+            f"{model} is a mixture of experts of the family {architecture}, which is read without experts only; use a "
+            "model without experts."
+        )
     entries = ConfigEntries(str(path), metadata, {})
     shape = read_shape(architecture, entries, family.gguf_keys, family.activation, family.scales_embeddings)
     if family.routing is not None:
@@ -300,5 +305,8 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
     if embedding in names:
         vocabulary = fit_to_embedding(vocabulary, source.shape(embedding)[0], model)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.gguf)
-    checkpoint.needed_tensors(range(shape.layers))  # refuses a file without some of them before work begins
+    checkpoint = checkpoint.with_head_layers()
+    checkpoint.needed_tensors(
+        checkpoint.shape.layers_with_heads
+    )  # refuses a file without some of them before work begins
     return checkpoint

@@ -52,7 +52,10 @@ class MlpReader:
             shapes[(1, self.width)] = share = share[None]
         if router is None or any(x is not None and tuple(x.shape) != shape for shape, x in shapes.items()):
             raise self.wrong_shapes()
-        shared = {name: self.read_float(f"mlp_shared_{name}") for name in PARTS}
+        shared: dict[str, Any] = {name: self.read_float(f"mlp_shared_{name}") for name in PARTS}
+        both = self.read_float("mlp_shared_gate_up")
+        if both is not None:
+            shared["gate"], shared["up"] = both.tensor_split(2)
         return Mixture(
             checkpoint.norm("mlp_norm", layer),
             routing,
@@ -66,7 +69,7 @@ class MlpReader:
 
     def read_experts(self, count: int) -> list[Mlp]:
         """The experts, from a tensor for each or from tensors of all."""
-        if "mlp_expert_up" in self.layout.names:
+        if self.checkpoint.find_tensor_name("mlp_expert_up", self.layer) is not None:
             each = [{name: self.read(f"mlp_expert_{name}", number) for name in PARTS} for number in range(count)]
             return [self.build(parts) for parts in each]
         joint: dict[str, Any] = {name: self.read_packed(f"mlp_experts_{name}") for name in PARTS}

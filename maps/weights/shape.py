@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from maps.heads.mlp import ACTIVATIONS, XIELU
 from maps.text import shorten
 
 LARGEST_NUMBER = 1 << 22  # far above any size of a real model; larger numbers are refused as damaged
+
+GGUF_BY_LAYER = ("head_count", "head_count_kv")  # may be lists with a number for each layer
 
 MOST_OF_EACH = 10_000  # layers, and heads of a layer: the name of a head has at most four digits for each
 
@@ -31,6 +33,7 @@ class ModelShape:
     embedding_scale: float = 1.0  # the model multiplies its embeddings by this
     residual_scale: float = 1.0  # and by this what attention and MLP add to the residual stream
     routing: Routing | None = None  # in a mixture of experts
+    head_layers: tuple[int, ...] | None = None  # the layers that have heads; None: all
 
     def __post_init__(self) -> None:
         if self.layers > MOST_OF_EACH or self.heads > MOST_OF_EACH or not self.head_width:
@@ -43,6 +46,11 @@ class ModelShape:
                 f"The model's configuration gives {self.heads} heads and {self.kv_heads} value heads, which cannot "
                 "be shared evenly; download the model again."
             )
+
+    @property
+    def layers_with_heads(self) -> Sequence[int]:
+        """The layers that have heads, by the model's own numbers."""
+        return range(self.layers) if self.head_layers is None else self.head_layers
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,8 @@ class ConfigEntries:
         """A whole number of at least 1; `default` if there is no entry, or it is null. Else raises MapsError."""
         value = self.values.get(key, self.defaults.get(key))
         value = default if value is None else value
+        if key.endswith(GGUF_BY_LAYER) and isinstance(value, list) and len(set(value) - {0}) == 1:
+            value = max(value)  # layers without heads have 0
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < LARGEST_NUMBER:
             raise MapsError(f"{self.origin} has no valid whole number for {key}, so the model cannot be mapped.")
         return value

@@ -22,8 +22,9 @@ from maps.weights.families.gpt_neo import GPT_NEO
 from maps.weights.families.gpt_neox import GPT_NEOX
 from maps.weights.families.gpt_oss import GPT_OSS
 from maps.weights.families.gptj import GPTJ
-from maps.weights.families.granite import GRANITE, GRANITE_MOE
+from maps.weights.families.granite import GRANITE, GRANITE_HYBRID, GRANITE_MOE
 from maps.weights.families.hunyuan import HUNYUAN
+from maps.weights.families.lfm2 import LFM2, LFM2_MOE
 from maps.weights.families.llama import LLAMA
 from maps.weights.families.ministral3 import MINISTRAL3
 from maps.weights.families.mistral import MISTRAL
@@ -37,6 +38,7 @@ from maps.weights.families.phi import PHI
 from maps.weights.families.phi3 import PHI3
 from maps.weights.families.qwen2 import QWEN2, QWEN2_VL
 from maps.weights.families.qwen3 import QWEN3, QWEN3_VL
+from maps.weights.families.qwen3_5 import QWEN3_5, QWEN3_5_MOE, QWEN3_NEXT
 from maps.weights.families.qwen_moe import QWEN2_MOE, QWEN3_MOE
 from maps.weights.families.seed_oss import SEED_OSS
 from maps.weights.families.smollm3 import SMOLLM3
@@ -90,6 +92,12 @@ FAMILIES = (
     GRANITE_MOE,
     GLM4_MOE,
     GPT_OSS,
+    QWEN3_5,
+    QWEN3_5_MOE,
+    QWEN3_NEXT,
+    LFM2,
+    LFM2_MOE,
+    GRANITE_HYBRID,
 )
 
 STATE_SPACE = "it is a state-space model, without heads"
@@ -117,13 +125,7 @@ def family_of_architecture(architecture: str, has_experts: bool, model: str) -> 
     """
     named = [family for family in reversed(FAMILIES) if family.architecture is not None]
     fitting = [family for family in named if (family.routing is not None) == has_experts]
-    family = select_family({str(each.architecture): each for each in (*named, *fitting)}, architecture, model)
-    if has_experts and family.routing is None:
-        raise MapsError(
-            f"{model} is a mixture of experts of the family {architecture}, which is read without experts only; use a "
-            "model without experts."
-        )
-    return family
+    return select_family({str(each.architecture): each for each in (*named, *fitting)}, architecture, model)
 
 
 def select_family(families: dict[str, Family], name: str, model: str) -> Family:

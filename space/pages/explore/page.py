@@ -141,10 +141,10 @@ def strongest_heads_table(atlas: Atlas, grid: Grid) -> Html:
 
 
 def head_picker(atlas: Atlas) -> Html:
-    layers = [(str(layer), str(layer)) for layer in range(atlas.info["layers"])]
+    layers = [(str(layer), str(layer)) for layer in sorted({head.layer for head in atlas.head_ids})]
     heads = [(str(head), str(head)) for head in range(atlas.info["heads"])]
     return Html('<form class="picker" action="head">{}{}{}<button>Open the head</button></form>').format(
         hidden_field("model", atlas.model),
-        select_field("Layer", "layer", layers, "0"),
+        select_field("Layer", "layer", layers, layers[0][0]),
         select_field("Head", "head", heads, "0"),
     )

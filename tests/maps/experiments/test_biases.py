@@ -30,8 +30,8 @@ from tests.families import (
     build_model,
     model_blocks,
     output_projection,
-    save_gguf,
 )
+from tests.gguf_families import save_gguf
 from tests.small_models import VOCABULARY_SIZE, WORDS, SmallModel, random_weights, save_model_folder, unique_rows
 
 BIASED = [family for family, model in FAMILY_MODELS.items() if model.has_biases]

@@ -18,8 +18,8 @@ from maps.heads.relation_scores import select_usable_pairs
 from maps.mapping.model import Model
 from maps.types import HeadId, Relation
 from tests.families import (
-    FAMILY_MODELS,
     FAST_FAMILIES,
+    RUN_MODELS,
     BuiltOnce,
     block_attention,
     model_blocks,
@@ -41,7 +41,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, HookedModel]:
     return BuiltOnce(lambda family: open_family(family, tmp_path_factory.mktemp("families") / family))
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(RUN_MODELS, FAST_FAMILIES))
 def test_the_hooks_change_nothing(family: str, opened: dict[str, HookedModel]) -> None:
     hooked_model = opened[family]
     with torch.no_grad():
@@ -56,7 +56,7 @@ def test_the_hooks_change_nothing(family: str, opened: dict[str, HookedModel]) -
     assert torch.equal(hooked_model.run(IDS).logits, plain)  # and none of them stays
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(RUN_MODELS, FAST_FAMILIES))
 def test_the_heads_outputs_add_up_to_what_attention_writes(family: str, opened: dict[str, HookedModel]) -> None:
     hooked_model, written = opened[family], []
     hooks = [
@@ -74,7 +74,7 @@ def test_the_heads_outputs_add_up_to_what_attention_writes(family: str, opened: 
         torch.testing.assert_close(computed, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(RUN_MODELS, FAST_FAMILIES))
 def test_without_context_layer_0_is_the_formula_with_the_value_bias(
     family: str, opened: dict[str, HookedModel]
 ) -> None:
@@ -96,7 +96,7 @@ def test_without_context_layer_0_is_the_formula_with_the_value_bias(
         torch.testing.assert_close(computed, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(RUN_MODELS, FAST_FAMILIES))
 def test_where_the_prompt_is_the_subject_alone_context_changes_nothing(
     family: str, opened: dict[str, HookedModel]
 ) -> None:
@@ -133,7 +133,7 @@ def next_tokens_without(hooked_model: HookedModel, heads: list[HeadId]) -> Tenso
 
 
 @pytest.mark.transformers
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(RUN_MODELS, FAST_FAMILIES))
 def test_removing_heads_gives_the_same_tokens_as_whole_passes_without_them(
     family: str, opened: dict[str, HookedModel]
 ) -> None:

@@ -26,7 +26,7 @@ from maps.experiments.streams import evaluation_count, token_order
 from maps.heads.target_side import TargetSide
 from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings
-from tests.families import FAMILY_MODELS, FAST_FAMILIES, BuiltOnce, block_attention, model_blocks, output_projection
+from tests.families import FAST_FAMILIES, RUN_MODELS, BuiltOnce, block_attention, model_blocks, output_projection
 from tests.hooked_models import open_family
 from tests.sampling import sampled
 
@@ -86,7 +86,7 @@ def test_measures_equal_those_from_all_scores(reading: str, judges: dict[str, Re
     )
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(RUN_MODELS, FAST_FAMILIES))
 def test_effects_are_those_of_the_model_with_the_write_added(family: str, judges: dict[str, ReadingJudge]) -> None:
     """The model is run whole, without a cache, with a write added to the output projection of one layer."""
     judge, layer, head, word = judges[family], 1, 2, 1
@@ -108,14 +108,14 @@ def test_effects_are_those_of_the_model_with_the_write_added(family: str, judges
     assert float((after - before).abs().max()) > 1e-3
 
 
-@pytest.mark.parametrize("family", sampled(FAMILY_MODELS, FAST_FAMILIES))
+@pytest.mark.parametrize("family", sampled(RUN_MODELS, FAST_FAMILIES))
 def test_layer_0_is_predicted_whole_by_the_embedding_with_both_norms(
     family: str, judges: dict[str, ReadingJudge]
 ) -> None:
     """Where positions are not added to the embedding: then what its heads read is known."""
     judge = judges[family]
     measured = judge.judge_all(judge.write(0), [Reading("mlp", True, True)])["mlp+input-norm+final-norm"]
-    if FAMILY_MODELS[family].has_positions:
+    if RUN_MODELS[family].has_positions:
         assert float(measured.specific.min()) < 0.99
     else:
         assert float(measured.overlap.min()) == 1.0

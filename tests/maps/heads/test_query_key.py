@@ -34,8 +34,8 @@ from tests.families import (
     block_attention,
     build_model,
     model_blocks,
-    save_gguf,
 )
+from tests.gguf_families import save_gguf
 from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE
 
@@ -66,7 +66,7 @@ def own_logarithms(model: Any, layer: int, rows: Tensor) -> Tensor:
 def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> None:
     """Our scores by the root of a head's width are the model's, up to what softmax takes off each query's row."""
     rows = 0.7 * torch.randn(4, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    for layer in range(checkpoint.shape.layers):
+    for layer in checkpoint.shape.layers_with_heads:
         heads = read_query_key_weights(checkpoint, layer).to(torch.float64)
         keys = heads.compute_keys(rows).repeat_interleave(heads.group_size, 1)
         ours = torch.einsum("nhr,mhr->hnm", heads.compute_queries(rows), keys) * FAMILY_MODELS[family].key_scale

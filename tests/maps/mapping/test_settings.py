@@ -13,6 +13,7 @@ from maps.mapping.reading import Reading
 from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
 from maps.types import Relation
 from maps.weights.open import open_checkpoint
+from maps.weights.shape import ModelShape
 from tests.calibrations import save_random_calibration
 from tests.small_models import WORDS
 
@@ -72,16 +73,23 @@ def test_relations_are_distinguished_by_their_pairs() -> None:
 
 def test_layers_are_all_or_the_requested_ones() -> None:
     settings = MappingSettings(())
-    assert select_layers(settings, 30) == range(30)
-    assert select_layers(replace(settings, layers=(3, 5)), 30) == range(3, 6)
-    assert select_layers(replace(settings, layers=(29, 29)), 30) == range(29, 30)
+    shape = ModelShape("llama", 30, 9, 3, 576, 64, 1e-5, "silu")
+    assert select_layers(settings, shape) == list(range(30))
+    assert select_layers(replace(settings, layers=(3, 5)), shape) == [3, 4, 5]
+    assert select_layers(replace(settings, layers=(29, 29)), shape) == [29]
+    some = replace(shape, head_layers=(3, 7, 11))
+    assert select_layers(settings, some) == [3, 7, 11]
+    assert select_layers(replace(settings, layers=(4, 20)), some) == [7, 11]
+    message = r"^The layers 4-6 of this model have no heads; its heads are in 3, 7, 11\.$"
+    with pytest.raises(MapsError, match=message):
+        select_layers(replace(settings, layers=(4, 6)), some)
 
 
 @pytest.mark.parametrize("layers", [(30, 30), (0, 30), (5, 3)])
 def test_layers_outside_the_model_are_refused(layers: tuple[int, int]) -> None:
     message = f"--layers {layers[0]}-{layers[1]} is outside the model's layers 0-29."
     with pytest.raises(MapsError, match=f"^{re.escape(message)}$"):
-        select_layers(MappingSettings((), layers=layers), 30)
+        select_layers(MappingSettings((), layers=layers), ModelShape("llama", 30, 9, 3, 576, 64, 1e-5, "silu"))
 
 
 def test_an_atlas_is_finished_only_for_its_own_model_and_settings(mapped_once: Path, small_model: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import tests.families
+import tests.gguf_families
 from maps.errors import MapsError
 from maps.heads.circuit import HeadWeights
 from maps.weights.checkpoint import Checkpoint
@@ -29,9 +29,9 @@ from tests.families import (
     final_norm,
     run_own_first_mlp,
     run_own_head,
-    save_gguf,
     scaled_embedding,
 )
+from tests.gguf_families import save_gguf
 from tests.sampling import sampled
 from tests.small_models import VOCABULARY_SIZE, WORDS, byte_level_tokenizer
 
@@ -73,7 +73,8 @@ def same_as_the_models_own(checkpoint: Checkpoint, model: Any, family: str) -> N
         ours, run_own_first_mlp(model), rtol=1e-4 if rough else 1e-9, atol=1e-4 if rough else 1e-7
     )
     rows = torch.randn(3, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    for layer in range(s.layers):
+    assert tuple(s.layers_with_heads) == (wanted.head_layers or tuple(range(wanted.layers)))
+    for layer in s.layers_with_heads:
         heads = HeadWeights(checkpoint.value_weights(layer), checkpoint.output_weights(layer)).to_float64()
         assert (len(heads.values), len(heads.outputs)) == (s.kv_heads, s.heads)
         for head in range(s.heads):
@@ -174,9 +175,9 @@ def test_a_gguf_file_may_hold_query_key_and_value_in_one_tensor(
     family: str, made: dict[str, tuple[Any, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, _ = made[family]
-    tensors = tests.families.gguf_tensors(family, model)
+    tensors = tests.gguf_families.gguf_tensors(family, model)
     for i in range(3):
         parts = [tensors.pop(f"blk.{i}.attn_{name}.weight") for name in "qkv"]
         tensors[f"blk.{i}.attn_qkv.weight"] = torch.cat(parts)
-    monkeypatch.setattr(tests.families, "gguf_tensors", lambda _family, _model: tensors)
+    monkeypatch.setattr(tests.gguf_families, "gguf_tensors", lambda _family, _model: tensors)
     same_as_the_models_own(open_checkpoint(str(save_gguf(tmp_path / "m.gguf", family, model))), model, family)

@@ -36,7 +36,7 @@ def everything(checkpoint: Checkpoint) -> list[Tensor]:
     """All that mapping reads of a model."""
     embedding = checkpoint.embedding()
     mlp = read_mlp(checkpoint)
-    layers = range(checkpoint.shape.layers)
+    layers = checkpoint.shape.layers_with_heads
     norms = [checkpoint.norm("embedding_norm"), mlp.norm, *map(checkpoint.input_norm, layers)]
     gains = [norm.gain for norm in norms if norm is not None]
     experts = [mlp] if isinstance(mlp, Mlp) else [*mlp.experts, *([mlp.shared] if mlp.shared is not None else [])]
@@ -211,7 +211,7 @@ def test_only_what_is_needed_is_read_and_only_once_from_any_source(family: str, 
     checkpoint = build_checkpoint(tmp_path, lambda: source, "name", "revision")
     assert (checkpoint.model, checkpoint.revision, source.reads) == ("name", "revision", {})
     everything(checkpoint)
-    needed = checkpoint.needed_tensors(range(checkpoint.shape.layers), roles=(*MAPPING_ROLES, "attn_norm"))
+    needed = checkpoint.needed_tensors(checkpoint.shape.layers_with_heads, roles=(*MAPPING_ROLES, "attn_norm"))
     in_front = [{checkpoint.find_tensor_name(role), checkpoint.bias_name(role)} for role in ("attn_norm", "mlp_norm")]
     shared = (in_front[0] & in_front[1]) - {None}  # Phi has one norm in front of both
     assert source.reads == dict.fromkeys(needed, 1) | dict.fromkeys(shared, 2)
