@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from maps.atlas.info import AtlasSizes
 from maps.atlas.readings import basis_phrase, reading_name, reading_phrase, targets_phrase
 from maps.text import escape_invisible
 
@@ -37,7 +36,9 @@ def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
     )
     settings = info["settings"]
     content = "".join(f"| {name} | {TABLE_DESCRIPTIONS.get(name, name).format_map(settings)} |\n" for name in tables)
-    heads = AtlasSizes.from_info(info).mapped_heads
+    first, last = settings["layers"] or (0, info["layers"] - 1)
+    layers = [layer for layer in info.get("head_layers") or range(info["layers"]) if first <= layer <= last]
+    heads = len(layers) * info["heads"]
     model, revision, asked_for = (escape_invisible(info[key]) for key in ("model", "revision", "asked_for"))
     reading = reading_name(info)
     return f"""---
