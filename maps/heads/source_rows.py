@@ -70,7 +70,8 @@ class KeptRows(SourceRows):
     def __init__(self, vocabulary: int, width: int, device: torch.device) -> None:
         super().__init__(vocabulary, width, device)
         self._place = torch.full((vocabulary,), -1, device=device)  # of each token's exact row; -1: none
-        self._exact = torch.empty(0, width, dtype=torch.float64, device=device)
+        self._exact = torch.empty(0, width, dtype=torch.float64, device=device)  # with room for more
+        self._exact_count = 0
         self._lock = RLock()  # several threads may ask
 
     @cached_property
@@ -116,12 +117,19 @@ class KeptRows(SourceRows):
 
     def _kept_exact_rows(self, ids: Tensor) -> Tensor:
         new = ids[self._place[ids] < 0].unique()
-        if len(self._exact) + len(new) > max(len(ids), EXACT_CACHE_BYTES // (8 * self.width)):
+        most = max(len(ids), EXACT_CACHE_BYTES // (8 * self.width))
+        if self._exact_count + len(new) > most:
             self._place.fill_(-1)  # there is no room for more: start again
-            self._exact, new = self._exact[:0], ids.unique()
+            self._exact_count, new = 0, ids.unique()
         if len(new):
-            self._place[new] = torch.arange(len(new), device=self.device) + len(self._exact)
-            self._exact = torch.cat([self._exact, self.compute_exactly(new)])
+            start, end = self._exact_count, self._exact_count + len(new)
+            if end > len(self._exact):  # room for twice as many, so that rows are seldom copied
+                larger = self._exact.new_empty(min(most, max(2 * len(self._exact), end)), self.width)
+                larger[:start] = self._exact[:start]
+                self._exact = larger
+            self._exact[start:end] = self.compute_exactly(new)
+            self._place[new] = torch.arange(start, end, device=self.device)
+            self._exact_count = end
         return self._exact[self._place[ids]]
 
 
