@@ -116,9 +116,8 @@ def build_checkpoint(
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
     checkpoint = replace(checkpoint, fp8_block=read_fp8_block(config), is_on_disk=is_on_disk)
     checkpoint = checkpoint.with_head_layers()
-    checkpoint.needed_tensors(
-        checkpoint.shape.layers_with_heads
-    )  # refuses a model without some of them before work begins
+    # A model without some of them is refused before work begins.
+    checkpoint.needed_tensors(checkpoint.shape.layers_with_heads)
     checkpoint.check_copies()
     return checkpoint
 

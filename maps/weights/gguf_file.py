@@ -288,9 +288,10 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
             f"{path} keeps every expert in a tensor of its own, as files of before April 2024 did, which is not read; "
             "use a newer file of the model."
         )
-    family = family_of_architecture(architecture, has_experts(names), model).variant(metadata, names)
+    is_mixture = has_experts(names)
+    family = family_of_architecture(architecture, is_mixture, model).variant(metadata, names)
     assert family.gguf is not None  # it has an architecture
-    if has_experts(names) and family.routing is None:
+    if is_mixture and family.routing is None:
         raise MapsError(
             f"{model} is a mixture of experts of the family {architecture}, which is read without experts only; use a "
             "model without experts."
@@ -306,7 +307,6 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
         vocabulary = fit_to_embedding(vocabulary, source.shape(embedding)[0], model)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.gguf)
     checkpoint = checkpoint.with_head_layers()
-    checkpoint.needed_tensors(
-        checkpoint.shape.layers_with_heads
-    )  # refuses a file without some of them before work begins
+    # A file without some of them is refused before work begins.
+    checkpoint.needed_tensors(checkpoint.shape.layers_with_heads)
     return checkpoint

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from typing import Any
 
 import xxhash
 
@@ -18,13 +19,21 @@ from maps.weights.shape import ModelShape
 from maps.weights.stored import StoredTensor
 from maps.weights.tokens import Vocabulary
 
+LATER_ENTRIES = ("residual_scale", "routing", "head_layers")  # which the first hashes did not have
+
+
+def shape_entries(shape: ModelShape) -> dict[str, Any]:
+    """The sizes that are hashed; later ones only where they are not the usual, so that older hashes stay the same."""
+    usual = {field.name: field.default for field in fields(shape) if field.name in LATER_ENTRIES}
+    return {name: value for name, value in asdict(shape).items() if name not in usual or value != usual[name]}
+
 
 def hash_model(shape: ModelShape, vocabulary: Vocabulary, tensors: Iterable[tuple[str, StoredTensor]]) -> str:
     """128 bits of XXH3 in hexadecimal, over the shape, the vocabulary, and each tensor's name, shape, dtype and bytes.
 
     Files may be split or joined differently and the hash stays; a GGUF file never equals the folder it was made from.
     """
-    digest = xxhash.xxh3_128(json.dumps(asdict(shape), sort_keys=True).encode())
+    digest = xxhash.xxh3_128(json.dumps(shape_entries(shape), sort_keys=True).encode())
     digest.update("\0".join(vocabulary.tokens).encode())
     for name, tensor in tensors:
         digest.update(f"\0{name} {tensor.dtype} {list(tensor.shape)}\0".encode())

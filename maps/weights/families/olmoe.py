@@ -1,25 +1,16 @@
-"""OLMoE: like Llama with a mixture of experts; one norm covers the queries of all heads, another the keys."""
+"""OLMoE: like Qwen3 with a mixture of experts, but one norm covers the queries of all heads, another the keys."""
 
 from __future__ import annotations
 
-from maps.weights.family import (
-    GGUF_EXPERTS,
-    GGUF_HEAD_NORMS,
-    GGUF_NAMES,
-    HUB_EXPERTS,
-    HUB_HEAD_NORMS,
-    HUB_NAMES,
-    MODEL_PREFIXES,
-    Family,
-    TensorLayout,
-)
+from dataclasses import replace
+
+from maps.weights.families.qwen_moe import QWEN3_MOE
 from maps.weights.shape import RoutingRule
 
-OLMOE = Family(
+OLMOE = replace(
+    QWEN3_MOE,
     model_types=("olmoe",),
     architecture="olmoe",
-    hub=TensorLayout(HUB_NAMES | HUB_EXPERTS | HUB_HEAD_NORMS, prefixes=MODEL_PREFIXES),
-    gguf=TensorLayout(GGUF_NAMES | GGUF_EXPERTS | GGUF_HEAD_NORMS),
     config_defaults={"rms_norm_eps": 1e-5, "num_experts": 64, "num_experts_per_tok": 8},
     routing=RoutingRule(normalises=False, normalises_in_gguf=False),
 )

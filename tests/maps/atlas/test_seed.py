@@ -25,6 +25,7 @@ from maps.mapping.settings import MappingSettings
 from maps.scoring.measures import write_offline_measures
 from maps.scoring.random_heads import random_head_rows
 from maps.types import HeadId
+from maps.weights.open import open_checkpoint
 from tests.small_models import approximate_rows
 
 SEED = Path(__file__).parents[3] / "space" / "seed" / "smollm2"
@@ -35,6 +36,11 @@ ON_REQUEST = ("output_space", "top_scoring_jaccard")
 @pytest.fixture(scope="module")
 def seed() -> Atlas:
     return Atlas.open(SEED)
+
+
+@pytest.mark.parametrize("name", ["smollm2", "smollm2-calibrated"])
+def test_the_prebuilt_atlases_are_of_the_bundled_model(name: str) -> None:
+    assert open_checkpoint("smollm2").is_model_of(Atlas.open(SEED.parent / name).info)
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,19 @@ import json
 import logging
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from maps.errors import MapsError
+from maps.heads.mixture import Routing
+from maps.weights.identity import shape_entries
 from maps.weights.open import open_checkpoint
+from maps.weights.shape import ModelShape
 from tests.small_models import SmallModel, Weights, random_weights, save_gguf, save_model_folder
 
 SMALL = SmallModel()
@@ -161,3 +166,12 @@ def test_a_name_that_cannot_be_printed_is_refused(title: str, tmp_path: Path) ->
     with pytest.raises(MapsError, match="cannot be used; give 1 to 200 printable characters"):
         open_checkpoint(str(folder), title=title)
     assert open_checkpoint(str(folder), title=" Tiny Llama ").model == "Tiny Llama"
+
+
+def test_entries_that_shapes_got_later_count_only_where_they_are_not_the_usual_ones() -> None:
+    """Hashes in atlases of before stay the same."""
+    shape = ModelShape("llama", 2, 4, 2, 32, 8, 1e-5, "silu")
+    first = {"layers", "heads", "kv_heads", "width", "head_width", "epsilon", "embedding_scale"}
+    assert shape_entries(shape).keys() == {*first, "architecture", "activation"}
+    changes: list[dict[str, Any]] = [{"residual_scale": 0.5}, {"routing": Routing(8, 2)}, {"head_layers": (1,)}]
+    assert all(set(change) <= shape_entries(replace(shape, **change)).keys() for change in changes)
