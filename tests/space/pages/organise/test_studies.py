@@ -177,6 +177,7 @@ def test_too_few_invited_people_are_said_before_a_study_is_created(served: Servi
     assert studies.annotators_sentence(study) == "It needs at least 11 annotators, but only 5 are invited."
 
 
+@pytest.mark.slow  # four whole studies
 def test_a_study_without_a_seed_draws_one(served: Services) -> None:
     blank = replace(PILOT, seed=None)
     seeds = {studies.build_study(served, blank).settings.seed for _ in range(3)}
