@@ -115,7 +115,7 @@ def arithmetic_cell(kernel: Measurement) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="try the kernels on one head and keep nothing")
+    parser.add_argument("--quick", action="store_true", help="try the kernels on the first layer and keep nothing")
     parser.add_argument("--table", action="store_true", help="print the table of what is kept and measure nothing")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
