@@ -70,6 +70,8 @@ class FamilyModel:
     head_layers: tuple[int, ...] | None = None  # if not all of them
     epsilon: float = EPSILON
     in_float32: bool = False  # transformers computes the norms in float32
+    is_run: bool = True  # by the commands that run a model
+    first_mlp: int = 0  # the first layer with an MLP
 
 
 NEO_SETTINGS = {**BASE_SETTINGS, "layer_norm_epsilon": EPSILON}
@@ -109,6 +111,37 @@ EXPERTS = {"num_local_experts": 5, "num_experts_per_tok": 2}
 GLM_EXPERTS = {
     **{"n_routed_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "first_k_dense_replace": 1},
     **{"n_group": 3, "topk_group": 2, "routed_scaling_factor": 1.5},
+}
+LATENT = {  # heads whose keys, of which 4 entries are rotated, and values are made of a latent of 16 entries
+    **{"num_key_value_heads": 4, "kv_lora_rank": 16, "q_lora_rank": 12},
+    **{"qk_nope_head_dim": 8, "qk_rope_head_dim": 4, "v_head_dim": 12},
+}
+LATENT_EXPERTS = {**LATENT, **GLM_EXPERTS, "n_shared_experts": 1}
+LATENT_HEADS: dict[str, Any] = {"kv_heads": 4, "head_width": 12, "is_run": False}
+GEMMA4 = {
+    **{key: value for key, value in GEMMA_SETTINGS.items() if key != "query_pre_attn_scalar"},
+    **{"layer_types": ["sliding_attention", "full_attention"] * 2, "num_hidden_layers": 4, "sliding_window": 16},
+    **{"global_head_dim": 16, "hidden_size_per_layer_input": 0},
+}
+GEMMA4_HEADS: dict[str, Any] = {
+    "head_width": 16,
+    "key_scale": 1.0,
+    "layers": 4,
+    "is_run": False,
+    "embedding_scale": 32**0.5,
+}
+FALCON_H1 = {
+    **{"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8},
+    **{"mamba_chunk_size": 8},
+}
+NEMOTRON_H = {
+    **{"layers_block_type": ["linear_attention", "full_attention", "mlp", "full_attention"], "head_dim": 12},
+    **{"layer_norm_epsilon": EPSILON, "mamba_num_heads": 4, "mamba_head_dim": 8, "n_groups": 1, "ssm_state_size": 8},
+    **{"intermediate_size": 48, "num_key_value_heads": 2, "chunk_size": 8},
+}
+NEMOTRON_HEADS: dict[str, Any] = {
+    **{"head_width": 12, "key_scale": WIDE_SCALE, "layers": 4, "head_layers": (1, 3)},
+    **{"first_mlp": 2, "in_float32": True},
 }
 TOWER = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
 TOWER |= {"image_size": 8, "patch_size": 4}
@@ -264,6 +297,72 @@ FAMILY_MODELS = {
         embedding_scale=3.0,
         **SOME_LAYERS,
     ),
+    "olmo_hybrid": grouped(
+        "OlmoHybrid",
+        None,
+        {
+            **{key: value for key, value in LINEAR.items() if key != "layer_types"},
+            "layer_types": ["linear_attention", *HEADS],
+        },
+        has_input_norm=False,
+        **SOME_LAYERS,
+    ),
+    "nemotron_h": FamilyModel(
+        *("NemotronH", {**BASE_SETTINGS, **NEMOTRON_H}), gguf_architecture="nemotron_h", **NEMOTRON_HEADS
+    ),
+    "falcon_h1": wide(
+        "FalconH1",
+        None,
+        {
+            **FALCON_H1,
+            **{"attention_in_multiplier": 0.7, "attention_out_multiplier": 1.3, "mlp_multipliers": [0.6, 1.7]},
+            **{"embedding_multiplier": 3.0, "lm_head_multiplier": 0.4},
+        },
+        embedding_scale=3.0,
+        is_run=False,
+    ),
+    "phimoe": FamilyModel(
+        *("Phimoe", {**GROUPED_SETTINGS, **RMS_SETTINGS, **EXPERTS, "attention_bias": True}),
+        gguf_architecture="phimoe",
+        has_biases=True,
+    ),
+    "deepseek_v2": grouped(
+        "DeepseekV2",
+        "deepseek2",
+        {**LATENT_EXPERTS, "topk_method": "group_limited_greedy", "first_k_dense_replace": 0},
+        **LATENT_HEADS,
+    ),
+    "deepseek_v3": grouped("DeepseekV3", None, {**LATENT_EXPERTS, "first_k_dense_replace": 0}, **LATENT_HEADS),
+    "glm4_moe_lite": grouped(
+        "Glm4MoeLite", None, {**LATENT_EXPERTS, "mlp_layer_types": ["dense", "sparse", "sparse"]}, **LATENT_HEADS
+    ),
+    "mistral4": grouped(
+        "Mistral4",
+        "mistral4",
+        {**LATENT_EXPERTS, "first_k_dense_replace": 0, "n_group": 1, "topk_group": 1},
+        **LATENT_HEADS,
+    ),
+    "gemma4_text": grouped("Gemma4Text", "gemma4", GEMMA4, model_class="Gemma4", **GEMMA4_HEADS),
+    "kimi_linear": grouped(
+        "KimiLinear",
+        None,
+        {
+            **{**LATENT, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24},
+            **{"layer_types": ["linear_attention", *HEADS], "mlp_layer_types": ["dense", "sparse", "sparse"]},
+            **{"linear_head_dim": 8, "linear_num_heads": 4, "q_lora_rank": None},
+        },
+        **(LATENT_HEADS | SOME_LAYERS),
+    ),
+    "muse_glimmer": wide(
+        "MuseGlimmerText",
+        None,
+        {"sliding_window": 16, "post_norm_eps": EPSILON},
+        model_class="MuseGlimmer",
+        key_scale=WIDE_SCALE * 3.87,
+        vision=("MuseGlimmerVisionConfig", {**TOWER, "intermediate_size": 8, "patch_temporal": 1, "merge_size": 1}),
+        wrapper_settings={"out_hidden_size": 8, "projector_hidden_size": 8},
+        is_run=False,
+    ),
     "gpt_oss": wide(
         *("GptOss", "gpt-oss"),
         {**EXPERTS, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
@@ -304,6 +403,39 @@ VARIANTS = {  # kinds within a family, by its name and theirs
     "glm4_moe/experts at once": wide(
         "Glm4Moe", "glm4moe", {**GLM_EXPERTS, "first_k_dense_replace": 0, "use_qk_norm": True}
     ),
+    "deepseek_v2/greedy, no experts at first": grouped(
+        "DeepseekV2", None, {**LATENT_EXPERTS, "topk_method": "greedy", "q_lora_rank": None}, **LATENT_HEADS
+    ),
+    "gemma4_text/keys as values": grouped(
+        *("Gemma4Text", "gemma4"),
+        {**GEMMA4, "attention_k_eq_v": True, "num_global_key_value_heads": 1},
+        model_class="Gemma4",
+        **GEMMA4_HEADS,
+    ),
+    "gemma4_text/shared values": grouped(
+        *("Gemma4Text", "gemma4"),
+        {**GEMMA4, "num_kv_shared_layers": 2, "hidden_size_per_layer_input": 8, "use_double_wide_mlp": True},
+        model_class="Gemma4",
+        **GEMMA4_HEADS,
+    ),
+    "gemma4_text/experts": grouped(
+        *("Gemma4Text", "gemma4"),
+        {**GEMMA4, "enable_moe_block": True, "num_experts": 5, "top_k_experts": 2, "moe_intermediate_size": 24},
+        model_class="Gemma4",
+        **GEMMA4_HEADS,
+    ),
+    "nemotron_h/experts": FamilyModel(
+        "NemotronH",
+        {
+            **{**BASE_SETTINGS, **NEMOTRON_H},
+            "layers_block_type": ["linear_attention", "full_attention", "moe", "full_attention"],
+            **{"n_routed_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "moe_latent_size": 16},
+            **{"moe_shared_expert_intermediate_size": 16, "n_group": 3, "topk_group": 2, "routed_scaling_factor": 1.5},
+        },
+        gguf_architecture="nemotron_h_moe",
+        **NEMOTRON_HEADS,
+    ),
+    "falcon_h1/no factors": wide("FalconH1", "falcon-h1", FALCON_H1, is_run=False),
     "llava": grouped("Llama", None, model_class="Llava", vision=("CLIPVisionConfig", TOWER)),
     "mistral3": wide("Ministral3", None, model_class="Mistral3", vision=("PixtralVisionConfig", TOWER)),
     "qwen2_vl": grouped(
@@ -323,7 +455,9 @@ VARIANTS = {  # kinds within a family, by its name and theirs
     ),
 }
 ALL_MODELS = {**FAMILY_MODELS, **VARIANTS}
-RUN_MODELS = {name: model for name, model in FAMILY_MODELS.items() if model.head_layers is None}  # by experiments
+RUN_MODELS = {  # by experiments
+    name: model for name, model in FAMILY_MODELS.items() if model.head_layers is None and model.is_run
+}
 FAST_FAMILIES = ("gpt2", "llama", "gemma3_text")  # fused and transposed, grouped, scaled: the fast run takes these
 
 
@@ -353,6 +487,12 @@ def build_config(family: str) -> Any:
     return getattr(transformers, f"{model.model_class}Config")(**parts, **model.wrapper_settings)
 
 
+def ties_embeddings(config: Any) -> bool:
+    """Whether a model's embedding is its unembedding too, by its configuration or that of its text model."""
+    own = getattr(config, "tie_word_embeddings", None)
+    return bool(config.get_text_config().tie_word_embeddings) if own is None else own
+
+
 @torch.no_grad()
 def build_model(family: str, folder: Path) -> Any:
     """A small random model, saved by transformers with its tokenizer into `folder`; in float64."""
@@ -363,10 +503,10 @@ def build_model(family: str, folder: Path) -> Any:
     name = (described.model_class or described.class_prefix) + suffix
     model = getattr(transformers, name)(config)
     model.train(False)
-    if getattr(config, "num_experts_per_tok", None) and getattr(config, "num_local_experts", 1):
+    if any(name.endswith("experts") for name, _ in model.named_modules()):
         model.set_experts_implementation("eager")  # others do not compute in float64
     for name, parameter in model.named_parameters():
-        if "norm" in name or ".ln_" in name or name.endswith("bias"):  # away from 1 and 0
+        if "norm" in name or ".ln_" in name or name.endswith(("bias", "scale")):  # away from 1 and 0
             parameter += 0.3 * torch.randn_like(parameter)
     for name, buffer in model.named_buffers():
         if name.endswith(("e_score_correction_bias", "expert_bias")):
@@ -388,12 +528,12 @@ def model_blocks(model: Any) -> Any:
 
 
 def final_norm(model: Any) -> Any:
-    names = ("ln_f", "final_layer_norm", "final_layernorm", "norm", "embedding_norm")
+    names = ("ln_f", "final_layer_norm", "final_layernorm", "norm", "norm_f", "embedding_norm")
     return next(getattr(model_body(model), name) for name in names if hasattr(model_body(model), name))
 
 
 def block_attention(block: Any) -> Any:
-    names = ("self_attn", "self_attention", "attention", "attn")
+    names = ("self_attn", "self_attention", "attention", "attn", "mixer")
     attention = next(getattr(block, name) for name in names if hasattr(block, name))
     return getattr(attention, "attention", attention)
 
@@ -406,20 +546,24 @@ def output_projection(attention: Any) -> Any:
 
 def mlp_outputs(block: Any) -> list[Any]:
     """The modules that end a block's MLP, or the mixture of experts in its place: their outputs add up."""
-    places = ("mlp", "block_sparse_moe", "feed_forward", "shared_mlp")
+    if getattr(block, "enable_moe_block", False):
+        return [block.post_feedforward_layernorm_1, block.post_feedforward_layernorm_2]
+    places = ("mlp", "block_sparse_moe", "feed_forward", "shared_mlp", "mixer")
     parts = [getattr(block, name) for name in places if getattr(block, name, None) is not None] or [block]
     names = ("down_proj", "dense_4h_to_h", "c_proj", "fc2", "fc_out", "w2", "output_linear")
     return [
-        part if hasattr(part, "experts") else next(getattr(part, name) for name in names if hasattr(part, name))
+        part
+        if hasattr(part, "experts") or hasattr(part, "down_multiplier")
+        else next(getattr(part, name) for name in names if hasattr(part, name))
         for part in parts
     ]
 
 
-def mixer_output(block: Any) -> Any:
-    """The module that ends a block's attention, or what stands in its place."""
-    others = ("linear_attn", "conv", "mamba")
-    other = next((getattr(block, name) for name in others if getattr(block, name, None) is not None), None)
-    return output_projection(block_attention(block)) if other is None else other.out_proj
+def mixer_outputs(block: Any) -> list[Any]:
+    """The modules that end a block's attention, and what stands in its place or beside it."""
+    places = ("self_attn", "self_attention", "attention", "attn", "mixer", "linear_attn", "conv", "mamba")
+    parts = [getattr(block, name) for name in places if getattr(block, name, None) is not None]
+    return [output_projection(getattr(part, "attention", part)) for part in parts]
 
 
 def position_embeddings(model: Any) -> Any:
@@ -450,14 +594,19 @@ def scaled_embedding(model: Any) -> Tensor:
 
 @torch.no_grad()
 def run_own_first_mlp(model: Any, tokens: Tensor | None = None) -> Tensor:
-    """What the first block's MLP gives for these tokens, or all, where attention writes nothing: the model is run.
+    """What the first MLP gives for these tokens, or all, where no attention writes before: the model is run.
 
     (n,) ids to (n, d).
     """
     model, caught = without_positions(model), []
-    for parameter in mixer_output(model_blocks(model)[0]).parameters():
-        parameter.zero_()
-    for part in mlp_outputs(model_blocks(model)[0]):
+    blocks = model_blocks(model)
+    kinds = getattr(model_body(model).config, "layers_block_type", None) or []
+    first = next((i for i, kind in enumerate(kinds) if kind in ("mlp", "moe")), 0)
+    for block in blocks[: first + 1] if first == 0 else blocks[:first]:
+        for module in mixer_outputs(block):
+            for parameter in module.parameters():
+                parameter.zero_()
+    for part in mlp_outputs(blocks[first]):
         part.register_forward_hook(
             lambda _module, _given, output: caught.append(output[0] if isinstance(output, tuple) else output)
         )
@@ -468,7 +617,15 @@ def run_own_first_mlp(model: Any, tokens: Tensor | None = None) -> Tensor:
 @torch.no_grad()
 def run_own_input_norm(model: Any, layer: int, rows: Tensor) -> Tensor:
     """Rows (n, d) through the block's own norm in front of attention; unchanged where it has none."""
-    names = ("input_layernorm", "ln_1", "self_attn_layer_norm", "attention_layernorm", "ln_attn", "operator_norm")
+    names = (
+        "input_layernorm",
+        "ln_1",
+        "self_attn_layer_norm",
+        "attention_layernorm",
+        "ln_attn",
+        "operator_norm",
+        "norm",
+    )
     block = model_blocks(model)[layer]
     norm = next((getattr(block, name) for name in names if hasattr(block, name)), None)
     return rows if norm is None else norm(rows)
@@ -481,8 +638,34 @@ def remove_sinks(attention: Any) -> None:
         attention.sinks.fill_(torch.finfo(attention.sinks.dtype).min)
 
 
+def remove_value_norms(attention: Any) -> None:
+    """Keeps heads from dividing their values, or the latent that these are made of, by their length."""
+    if hasattr(attention, "v_norm"):
+        attention.v_norm = torch.nn.Identity()
+    latent = getattr(attention, "kv_a_layernorm", None)
+    if latent is not None:
+        latent.forward = lambda x: x * latent.weight
+
+
+def has_value_norms(model: Any, layer: int) -> bool:
+    attention = block_attention(model_blocks(model)[layer])
+    return any(hasattr(attention, name) for name in ("v_norm", "kv_a_layernorm"))
+
+
+def value_attentions(model: Any, layer: int) -> list[Any]:
+    """The attention whose keys and values a layer reads, if it is not its own, and the layer's."""
+    attention = block_attention(model_blocks(model)[layer])
+    if not getattr(attention, "is_kv_shared_layer", False):
+        return [attention]
+    others = [block_attention(block) for block in model_blocks(model)[:layer]]
+    alike = [each for each in others if each.store_full_length_kv and each.layer_type == attention.layer_type]
+    return [alike[-1], attention]
+
+
 def open_gate(attention: Any) -> Any:
     """Opens the gate of an attention whose query projection has one; the hook that does so, to be removed."""
+    if hasattr(attention, "gate_proj"):
+        return attention.gate_proj.register_forward_hook(lambda _module, _given, output: torch.full_like(output, 60.0))
     query, value = (getattr(attention, name, None) for name in ("q_proj", "o_proj"))
     if query is None or value is None or query.out_features != 2 * value.in_features:
         return None
@@ -505,14 +688,16 @@ def attend(model: Any, layer: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
     """What a layer's own attention writes for hidden states (n, T, d) that all stand at one position, see each other,
     and are read as they are: (n, T, d), and the attention weights (n, H, T, T).
     """
-    attention = block_attention(model_blocks(model)[layer])
+    *others, attention = value_attentions(model, layer)
     model.set_attn_implementation("eager")
     if getattr(attention, "bias", torch.tensor(0.0)).dtype == torch.bool:  # GPT-Neo's own mask
         attention.bias.fill_(True)
     n, length, _ = hidden.shape
     positions, rotary = torch.zeros(n, length, dtype=torch.long), rotary_embedding(model)
-    heads = model_body(model).config.num_attention_heads
+    config = model_body(model).config
+    heads, hidden = config.num_attention_heads, hidden * getattr(config, "attention_in_multiplier", 1)
     possible: dict[str, Any] = {
+        "shared_kv_states": {},
         "attention_mask": torch.zeros(n, 1, length, length, dtype=hidden.dtype),
         "position_ids": positions,
         "residual": torch.zeros_like(hidden),
@@ -520,25 +705,31 @@ def attend(model: Any, layer: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
         "output_attentions": True,
     }
     if rotary is not None:
-        kinds = getattr(model_body(model).config, "layer_types", None) if hasattr(rotary, "layer_types") else None
+        kinds = getattr(config, "layer_types", None) if hasattr(rotary, "layer_types") else None
         possible |= {"position_embeddings": rotary(hidden, positions, *([kinds[layer]] if kinds else []))}
         possible |= {"alibi": None}
     remove_sinks(attention)
     gate = open_gate(attention)
     taken = inspect.signature(attention.forward).parameters
-    out = attention(hidden, **{name: value for name, value in possible.items() if name in taken})
+    given = {name: value for name, value in possible.items() if name in taken}
+    for other in others:
+        other(hidden, **given)
+    out = attention(hidden, **given)
     if gate is not None:
         gate.remove()
-    return out[0], out[1]
+    return out[0] * getattr(config, "attention_out_multiplier", 1), out[1]
 
 
 @torch.no_grad()
-def run_own_head(model: Any, layer: int, head: int, rows: Tensor) -> Tensor:
+def run_own_head(model: Any, layer: int, head: int, rows: Tensor, keep_norms: bool = False) -> Tensor:
     """The model's attention output for one position, with only this head's part of the output projection, no biases.
 
-    Rows (n, d) to (n, d), each a position of its own.
+    Rows (n, d) to (n, d), each a position of its own. Norms of values are left out, unless they are kept.
     """
     model = copy.deepcopy(model)
+    for each in value_attentions(model, layer):
+        if not keep_norms:
+            remove_value_norms(each)
     attention = block_attention(model_blocks(model)[layer])
     for name, parameter in attention.named_parameters():
         if name.endswith("bias"):

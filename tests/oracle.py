@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from transformers.models.phimoe.modeling_phimoe import sparsemixer
 
 from maps.heads.mixture import Mixture
 from maps.heads.mlp import Mlp
@@ -95,24 +96,42 @@ def plain_norm(x: Tensor, n: Norm) -> Tensor:
 def plain_mixture(rows: Tensor, mixture: Mixture) -> Tensor:
     """A mixture of experts as it is written down, row by row, (V, d)."""
     x, routing = rows if mixture.norm is None else plain_norm(rows, mixture.norm), mixture.routing
-    out = torch.zeros_like(x)
-    for place, row in enumerate(x):
-        outputs = mixture.router.double() @ row
+    routed = x if mixture.router_norm is None else plain_norm(rows, mixture.router_norm)
+    latent = x if mixture.latent_in is None else x @ mixture.latent_in.double().T
+    written = torch.zeros_like(latent)
+    for place, row in enumerate(latent):
+        outputs = mixture.router.double() @ routed[place]
         outputs = outputs if mixture.router_bias is None else outputs + mixture.router_bias.double()
-        scores = outputs.sigmoid() if routing.score == "sigmoid" else outputs.softmax(0)
-        choice = scores if mixture.choice_bias is None else scores + mixture.choice_bias.double()
-        groups = torch.arange(routing.experts).view(routing.groups, -1).tolist()
-        worth = {sum(sorted(choice[group].tolist())[-2:]): group for group in groups}
-        allowed = [j for value in sorted(worth, reverse=True)[: routing.chosen_groups] for j in worth[value]]
-        best = [allowed[at] for at in choice[allowed].sort(descending=True).indices[: routing.chosen].tolist()]
-        whole = float(scores[best].sum()) if routing.normalises else 1.0
-        for j in best:
-            share = float(scores[j]) / whole * routing.scale
-            out[place] += share * plain_mlp(row[None], mixture.experts[j])[0]
-        if mixture.shared is not None:
-            share = 1.0 if mixture.shared_gate is None else float((mixture.shared_gate.double() @ row).sigmoid())
-            out[place] += share * plain_mlp(row[None], mixture.shared)[0]
-    return out
+        shares = sparse_mixer_shares(outputs) if routing.score == "sparsemixer" else plain_shares(outputs, mixture)
+        for j, share in shares.items():
+            scale = 1.0 if mixture.expert_scales is None else float(mixture.expert_scales[j])
+            written[place] += share * scale * plain_mlp(row[None], mixture.experts[j])[0]
+    out = written if mixture.latent_out is None else written @ mixture.latent_out.double().T
+    out = out if mixture.post_norm is None else plain_norm(out, mixture.post_norm)
+    if mixture.shared is None:
+        return out
+    share = torch.ones(1) if mixture.shared_gate is None else (x @ mixture.shared_gate.double().T).sigmoid()
+    shared = plain_mlp(x if mixture.shared.norm is None else rows, mixture.shared)
+    return out + share * (shared if mixture.shared_post_norm is None else plain_norm(shared, mixture.shared_post_norm))
+
+
+def sparse_mixer_shares(outputs: Tensor) -> dict[int, float]:
+    """Two experts and their shares as Phi-MoE's router gives them, by transformers' own function."""
+    shares, experts = sparsemixer(outputs[None], 0.01, training=False)
+    return dict(zip(experts[0].tolist(), shares[0].tolist(), strict=True))
+
+
+def plain_shares(outputs: Tensor, mixture: Mixture) -> dict[int, float]:
+    """The chosen experts and their shares, from the router's outputs (experts,)."""
+    routing = mixture.routing
+    scores = outputs.sigmoid() if routing.score == "sigmoid" else outputs.softmax(0)
+    choice = scores if mixture.choice_bias is None else scores + mixture.choice_bias.double()
+    groups = torch.arange(routing.experts).view(routing.groups, -1).tolist()
+    worth = {sum(sorted(choice[group].tolist())[-routing.scored_in_group :]): group for group in groups}
+    allowed = [j for value in sorted(worth, reverse=True)[: routing.chosen_groups] for j in worth[value]]
+    best = [allowed[at] for at in choice[allowed].sort(descending=True).indices[: routing.chosen].tolist()]
+    whole = float(scores[best].sum()) if routing.normalises else 1.0
+    return {j: float(scores[j]) / whole * routing.scale for j in best}
 
 
 def plain_mlp(rows: Tensor, mlp: Mlp | Mixture) -> Tensor:

@@ -43,13 +43,13 @@ def evaluate_attention(run: ExperimentRun, heads: Sequence[HeadId] = ()) -> Expe
         **pick_settings(run.settings, ("reading", "calibration", "dtype", "layers")),
         "heads": [str(head) for head in heads],
     }
-    group_size = opened.shape.heads // opened.shape.kv_heads
 
     def compute_layer(layer: int) -> TableRows:
         circuit = QueryKeyCircuit(
             opened.sources(layer), read_query_key_weights(opened.checkpoint, layer).to(opened.device)
         )
         tables: TableRows = {name: [] for name in SCHEMAS}
+        group_size = circuit.exact_weights.group_size
         for head in selected[layer]:
             query_rows, head_row = compute_head_rows(circuit, HeadId(layer, head), opened.vocabulary.tokens)
             tables["attention"] += query_rows

@@ -49,6 +49,10 @@ class HookedModel:
         """
         if model.shape.head_layers is not None:
             raise NotRunnableError(f"{model.name} has layers without heads, and such models are read but not run.")
+        if not model.checkpoint.family.is_run:
+            raise NotRunnableError(
+                f"{model.name} is of a family ({model.shape.architecture}) that is read but not run."
+            )
         name, further = transformers_source(model)
         with silence_transformers(), translate_hub_errors("model", model.requested_name):
             network, tokenizer = load_network(name, further)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from maps.errors import MapsError
@@ -18,13 +19,13 @@ def read_attention_bias(checkpoint: Checkpoint, role: str, layer: int) -> Tensor
     Raises MapsError if its shape is wrong, or if it is missing in a family that always has biases.
     """
     weight, layout = checkpoint.locate_head_weights(role, layer)
-    name, shape = weight.removesuffix("weight") + "bias", checkpoint.shape
+    name, shape = weight.removesuffix("weight") + "bias", checkpoint.shape.in_layer(layer)
     if name not in checkpoint.source.names():
         if checkpoint.family.has_biases:
             raise checkpoint.missing_tensor_error(name)
         return None
     if role not in ATTENTION_ROLES:
-        return checkpoint.read_with_shape(name, (shape.width,)).float()
+        return shape.scale(role, checkpoint.read_with_shape(name, (shape.width,)).float())
     bias = checkpoint.read_with_shape(name, (layout.output_count(role, shape),)).float()
     return bias[layout.output_indices(role, shape)]
 
@@ -32,8 +33,11 @@ def read_attention_bias(checkpoint: Checkpoint, role: str, layer: int) -> Tensor
 def read_query_key_weights(checkpoint: Checkpoint, layer: int) -> QueryKeyWeights:
     """W_Q and W_K of a layer in float32, with the gains of their norms.
 
-    Raises MapsError if the checkpoint has such norms but its family declares none: they would be left out silently.
+    Raises MapsError if the checkpoint has such norms but its family declares none: they would be left out silently;
+    and for attention with latents.
     """
+    if checkpoint.shape.latent is not None:
+        raise MapsError(f"{checkpoint.model} makes its keys of latents, so its attention cannot be read.")
     norm_names = [f"{prefix}.{layer}.{name}" for prefix in ("layers", "blk") for name in QUERY_NORM_NAMES]
     norms = [name for name in checkpoint.source.names() if any(norm in name for norm in norm_names)]
     if norms and "query_norm" not in checkpoint.layout.names:
@@ -43,8 +47,11 @@ def read_query_key_weights(checkpoint: Checkpoint, layer: int) -> QueryKeyWeight
         )
     gains = []
     for role, norm in (("query", "query_norm"), ("key", "key_norm")):
-        gain, width = checkpoint.norm_gain(norm, layer), checkpoint.shape.head_width
-        whole = head_count(role, checkpoint.shape) * width
+        shape = checkpoint.shape.in_layer(layer)
+        place = layer if role == "query" else checkpoint.shape.values_from(layer)
+        gain, width = checkpoint.norm_gain(norm, place), shape.head_width
+        gain = torch.ones(width) if checkpoint.family.norms_heads else gain
+        whole = head_count(role, shape) * width
         if gain is not None and gain.shape not in ((width,), (whole,)):
             raise MapsError(f"The {role} norm of {checkpoint.model} has a shape that does not fit its heads.")
         gains.append(gain)

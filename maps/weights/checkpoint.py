@@ -8,7 +8,7 @@ built.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import isfinite
@@ -36,7 +36,7 @@ from maps.weights.stored import SplitSource, StoredTensor, TensorFiles
 from maps.weights.tokens import Vocabulary
 
 UNEMBEDDING = "unembedding"
-MAPPING_ROLES = ("value", "output")  # the weights of the heads that mapping reads
+MAPPING_ROLES = ("value", "output", "latent", "latent_norm")  # the weights of the heads that mapping reads
 PLAIN_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
@@ -94,7 +94,7 @@ class Checkpoint:
         """The names of all tensors with a role, in all layers, and of their biases."""
         names = set()
         for role in self.layout.names:
-            layers = range(self.shape.layers if role in LAYER_ROLES else 1)
+            layers = range(self.shape.layers) if role in LAYER_ROLES else [self.shape.first_mlp]
             found = (self.find_tensor_name(role, i, j) for i in layers for j in self.experts_of(role))
             names |= {name for name in found if name is not None}
         biases = {name.removesuffix("weight") + "bias" for name in names if name.endswith("weight")}
@@ -114,18 +114,6 @@ class Checkpoint:
     def is_model_of(self, info: Mapping[str, Any]) -> bool:
         """Whether this is the model in an `atlas.json`."""
         return is_same_model(self.identity, info)
-
-    def with_head_layers(self) -> Checkpoint:
-        """The same with the layers that have heads, in a family that has others too.
-
-        Raises MapsError if none of them has heads.
-        """
-        if not self.family.has_layers_without_heads:
-            return self
-        layers = tuple(i for i in range(self.shape.layers) if self.find_tensor_name("value", i) is not None)
-        if not layers:
-            raise self.missing_tensor_error(*self.layout.candidate_names("value", self.shape.layers - 1))
-        return replace(self, shape=replace(self.shape, head_layers=layers))
 
     def experts_of(self, role: str) -> range:
         """The experts that have a tensor of their own for a role; one for other roles."""
@@ -193,7 +181,8 @@ class Checkpoint:
         once = [role for role in self.layout.names if role not in LAYER_ROLES and not is_of_mlp(role)]
         names = [self.tensor_name("embedding"), *(self.find_tensor_name(role) for role in once if role != "embedding")]
         names += [self.bias_name("embedding_norm")]
-        of_mlp = [(role, layer) for role in self.layout.names if is_of_mlp(role) for layer in range(mlps)]
+        with_mlp = range(self.shape.first_mlp, self.shape.first_mlp + mlps)
+        of_mlp = [(role, layer) for role in self.layout.names if is_of_mlp(role) for layer in with_mlp]
         names += [self.find_tensor_name(role, layer, j) for role, layer in of_mlp for j in self.experts_of(role)]
         names += [self.bias_name(role, layer) for role, layer in of_mlp]
         if self.must_be_untied and self.is_tied:
@@ -209,6 +198,10 @@ class Checkpoint:
         """The name of the tensor with a role's weights in a layer, and how query, key and value are laid out in it."""
         if role not in ATTENTION_ROLES:
             return self.tensor_name(role, layer), SEPARATE_QKV
+        if role != "query":
+            layer = self.shape.values_from(layer)
+        if role == "value" and self.layout.keys_may_be_values and self.find_tensor_name(role, layer) is None:
+            role = "key"
         if self.layout.attention.is_fused:
             return self.tensor_name("value", layer), self.layout.attention
         if self.find_tensor_name(role, layer) is None and self.find_tensor_name("value_fused", layer) is not None:
@@ -245,10 +238,13 @@ class Checkpoint:
         return self.read(name)
 
     def head_weights(self, role: str, layer: int) -> Tensor:
-        """W_Q, W_K or W_V of a layer's heads in float32: (H, d, d_h) for `query`, (KV, d, d_h) for the others."""
-        name, layout = self.locate_head_weights(role, layer)
-        weight = self.read_with_shape(name, layout.shape(role, self.shape))
-        return layout.heads(weight, role, self.shape).contiguous().float()
+        """W_Q, W_K or W_V of a layer's heads in float32: (H, d, d_h) for `query`, (KV, d, d_h) for the others.
+
+        Of attention with latents, W_V is what makes of the latent a head's values: (H, rank, d_h).
+        """
+        (name, layout), shape = self.locate_head_weights(role, layer), self.shape.in_layer(layer)
+        weight = self.read_with_shape(name, layout.shape(role, shape))
+        return shape.scale(role, layout.heads(weight, role, shape).contiguous().float())
 
     def read_vocabulary_rows(self, role: str) -> Tensor:
         """The embedding or unembedding without its padding rows, (V, d), in the dtype that it is stored in."""
@@ -279,27 +275,41 @@ class Checkpoint:
         return embedding
 
     def value_weights(self, layer: int) -> Tensor:
-        """W_V of every value head of a layer, (KV, d, d_h), in float32."""
-        return self.head_weights("value", layer)
+        """W_V of every value head of a layer, (KV, d, d_h), in float32.
+
+        With latents it is the product of the two matrices that make values of the stream, and of the gain between
+        them: the norm there divides all values of a source by one number, which is left out.
+        """
+        weights = self.head_weights("value", layer)
+        if self.shape.latent is None:
+            return weights
+        size = self.shape.latent.rank, self.shape.width
+        gain, name = self.norm_gain("latent_norm", layer), self.tensor_name("latent", layer)
+        latent = self.read(name)[: size[0]]  # behind them are keys that are rotated
+        if gain is None or tuple(gain.shape) != size[:1] or tuple(latent.shape) != size:
+            raise MapsError(f"The tensor {name} of {self.model} does not fit its configuration, which says {size}.")
+        return ((latent.T.double() * gain.double()) @ weights.double()).float()
 
     def output_weights(self, layer: int) -> Tensor:
         """W_O of every head of a layer, (H, d_h, d), in float32."""
-        layout = self.layout.output
-        weight = self.read_with_shape(self.tensor_name("output", layer), layout.shape(self.shape))
-        return layout.heads(weight, self.shape).contiguous().float()
+        layout, shape = self.layout.output, self.shape.in_layer(layer)
+        weight = self.read_with_shape(self.tensor_name("output", layer), layout.shape(shape))
+        return shape.scale("output", layout.heads(weight, shape).contiguous().float())
 
     def lacks_weights(self, role: str) -> bool:
         """Whether a role is that of a norm without weights."""
-        return role.endswith("_norm") and not self.family.norms_have_weights
+        if role == "embedding_norm" and self.family.norms_embeddings:
+            return True
+        return role in self.layout.names and role.endswith("_norm") and not self.family.norms_have_weights
 
     def norm_gain(self, role: str, layer: int = 0) -> Tensor | None:
         """A norm's gain, as it multiplies, in float32; None if the family has no such norm."""
-        if role not in self.layout.names:
-            return None
         if self.lacks_weights(role):
             return torch.ones(self.shape.width)
+        if role not in self.layout.names:
+            return None
         gain = self.read(self.tensor_name(role, layer)).float()
-        return gain + 1 if self.layout.norms_minus_one else gain
+        return gain + 1 if self.layout.norms_minus_one and role not in self.layout.whole_norms else gain
 
     def norm(self, role: str, layer: int = 0) -> Norm | None:
         """A norm over the model's width, in float32; None if the family has no such norm."""

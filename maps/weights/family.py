@@ -13,12 +13,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from maps.weights.shape import ModelShape, RoutingRule
+from maps.weights.shape import ConfigEntries, LatentSizes, ModelShape, RoutingRule
 
 ATTENTION_ROLES = ("query", "key", "value")
 LAYER_ROLES = (  # in every layer
     *ATTENTION_ROLES,
-    *("value_fused", "output", "attn_norm", "query_norm", "key_norm", "mlp_post_norm"),
+    *("value_fused", "output", "attn_norm", "query_norm", "key_norm", "mlp_post_norm", "latent", "latent_norm"),
 )
 
 
@@ -64,7 +64,7 @@ class AttentionLayout:
             return fused_width(s)
         return head_count(role, s) * s.head_width * (2 if self.is_gated and role == "query" else 1)
 
-    def shape(self, role: str, s: ModelShape) -> tuple[int, int]:
+    def shape(self, role: str, s: ModelShape) -> tuple[int, ...]:
         size = self.output_count(role, s), s.width
         return size[::-1] if self.inputs_first else size
 
@@ -73,6 +73,31 @@ class AttentionLayout:
         outputs = self.output_indices(role, s)
         rows = weight[:, outputs.flatten()].T if self.inputs_first else weight[outputs.flatten()]
         return rows.reshape(*outputs.shape, s.width).transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class LatentLayout(AttentionLayout):
+    """How the weights are laid out that make keys and values of a latent: each head's key, then its value."""
+
+    output_indices: Callable[[str, ModelShape], Tensor] = separate_outputs
+    is_fused: bool = False
+    has_keys: bool = True  # else the tensor has values only, (H, d_h, rank)
+
+    def shape(self, role: str, s: ModelShape) -> tuple[int, ...]:  # noqa: ARG002
+        latent = latent_sizes(s)
+        if not self.has_keys:
+            return s.heads, s.head_width, latent.rank
+        return s.heads * (latent.key_width + s.head_width), latent.rank
+
+    def heads(self, weight: Tensor, role: str, s: ModelShape) -> Tensor:  # noqa: ARG002
+        """What each head's value makes of the latent: (H, rank, d_h)."""
+        by_head = weight.reshape(s.heads, -1, latent_sizes(s).rank)
+        return by_head[:, -s.head_width :].transpose(1, 2)
+
+
+def latent_sizes(s: ModelShape) -> LatentSizes:
+    assert s.latent is not None
+    return s.latent
 
 
 @dataclass(frozen=True)
@@ -118,6 +143,7 @@ class TensorLayout:
     - embedding, unembedding, final_norm
     - query, key, value, output; with a fused `attention` layout, `value` names the tensor that holds all three
     - value_fused: a tensor with query, key and value that some files have instead of three
+    - latent: what makes the latent, and behind it keys that are rotated; latent_norm: a norm behind the latent
     - attn_norm: the norm in front of attention
     - query_norm, key_norm: norms of queries and keys
     - mlp_norm, mlp_gate, mlp_up, mlp_down: the MLP, of which mapping reads the first; mlp_gate_up: two in one tensor
@@ -127,7 +153,10 @@ class TensorLayout:
     - of a mixture of experts: mlp_router; mlp_choice_bias, which is added to scores to choose; mlp_expert_gate,
       mlp_expert_up, mlp_expert_down of each expert, or mlp_experts_… with all experts in one tensor;
       mlp_experts_gate_up_scales and mlp_experts_down_scales where these are in MXFP4; mlp_shared_gate, mlp_shared_up,
-      mlp_shared_down, or mlp_shared_gate_up: the MLP for every token; mlp_shared_share: what its share comes from
+      mlp_shared_down, or mlp_shared_gate_up: the MLP for every token; mlp_shared_share: what its share comes from;
+      mlp_latent_in and mlp_latent_out around experts that read and write a shorter vector; mlp_expert_scales;
+      mlp_experts_norm, mlp_experts_post_norm, mlp_dense_post_norm, mlp_router_gain: norms where a plain MLP and a
+      mixture stand side by side
 
     A role without a name is a part that the family does not have.
     """
@@ -139,6 +168,8 @@ class TensorLayout:
     experts_inputs_first: bool = False  # those of experts in one tensor are
     experts_interleaved: bool = False  # gate and up of experts take turns, instead of one behind the other
     norms_minus_one: bool = False  # a norm's gain is stored as gain − 1
+    whole_norms: tuple[str, ...] = ()  # the roles of norms for which this does not hold
+    keys_may_be_values: bool = False  # in layers without a tensor for values
     prefixes: tuple[str, ...] = ("",)  # the first is that of `names`; a file may have any of the others instead
 
     def candidate_names(self, role: str, layer: int = 0, expert: int = 0) -> list[str]:
@@ -226,6 +257,16 @@ def without_roles(names: Mapping[str, str], *roles: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class LayerKinds:
+    """The entries that say which layers are alike, and how many of the last share the values of earlier ones."""
+
+    kinds: str
+    shared: str
+    gguf_kinds: str
+    gguf_shared: str
+
+
+@dataclass(frozen=True)
 class Family:
     """Models of one architecture."""
 
@@ -238,13 +279,21 @@ class Family:
     # The entry of config.json for each size, and the values of entries that are not there.
     config_keys: Mapping[str, str] = field(default_factory=lambda: CONFIG_KEYS)
     config_defaults: Mapping[str, object] = field(default_factory=lambda: {"rms_norm_eps": 1e-6})
+    gguf_key_names: Mapping[str, str | None] = field(default_factory=dict)  # those that differ from the usual ones
     fixed_entries: Mapping[str, object] = field(default_factory=dict)  # their values, whatever config.json says
     choose_variant: Callable[[Mapping[str, Any], Collection[str]], Family] | None = None  # see `variant`
     routing: RoutingRule | None = None  # of a mixture of experts
     has_biases: bool = False  # attention and MLP always have biases
     norms_have_weights: bool = True
     has_layers_without_heads: bool = False  # those without a value tensor, such as convolutions and linear attention
+    has_latents: bool = False  # keys and values are made of a short vector
+    # The entries, in config.json and in a GGUF file, for layers whose numbers and widths of heads differ.
+    layer_kinds: LayerKinds | None = None
+    read_factors: Callable[[ConfigEntries], tuple[tuple[str, float], ...]] | None = None  # `ModelShape.factors`
+    is_run: bool = True  # by the commands that run a model
     scales_embeddings: bool = False  # the model multiplies its embeddings by √width
+    norms_embeddings: bool = False  # there is a norm without weights behind the embedding
+    norms_heads: bool = False  # and behind queries and keys
     ties_embeddings: bool = False  # the embedding is the unembedding too if config.json does not say (as transformers)
 
     def variant(self, config: Mapping[str, Any], names: Collection[str]) -> Family:
@@ -255,7 +304,7 @@ class Family:
     def gguf_keys(self) -> dict[str, str]:
         """The entry of a GGUF file's metadata for each size."""
         epsilon = "layer_norm_rms_epsilon" if self.norm == "RMS" else "layer_norm_epsilon"
-        keys = {
+        keys: dict[str, str | None] = {
             "layers": "block_count",
             "heads": "attention.head_count",
             "kv_heads": "attention.head_count_kv",
@@ -264,5 +313,6 @@ class Family:
             "epsilon": f"attention.{epsilon}",
             "embedding_scale": "embedding_scale",
             "residual_scale": "residual_scale",
+            **self.gguf_key_names,
         }
-        return {name: f"{self.architecture}.{key}" for name, key in keys.items()}
+        return {name: f"{self.architecture}.{key}" for name, key in keys.items() if key is not None}

@@ -16,8 +16,9 @@ from tokenizers import Tokenizer
 from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint, TensorSource
 from maps.weights.families import family_of_type
+from maps.weights.layers import fit_layers
 from maps.weights.packed import FP8_BLOCK
-from maps.weights.shape import ConfigEntries, read_routing, read_shape
+from maps.weights.shape import ConfigEntries, read_latent, read_routing, read_shape
 from maps.weights.stored import BinFiles, SafetensorsFiles, TensorFiles
 from maps.weights.tokenizer_limits import MAX_TOKENIZER_BYTES, check_tokenizer
 from maps.weights.tokens import Vocabulary, fit_to_embedding, translate_panics
@@ -105,17 +106,22 @@ def build_checkpoint(
     refuse_quantised(model, quantisation_in_names(source.names()))
     family = family.variant(config, source.names())
     values = {**config, **family.fixed_entries}
-    entries = ConfigEntries(f"The configuration of {model}", values, family.config_defaults)
+    differ = family.layer_kinds is not None
+    entries = ConfigEntries(f"The configuration of {model}", values, family.config_defaults, differ)
     shape = read_shape(str(model_type), entries, family.config_keys, family.activation, family.scales_embeddings)
     if family.routing is not None:
         shape = replace(shape, routing=read_routing(entries, family.routing))
+    if family.has_latents:
+        shape = replace(shape, latent=read_latent(entries))
+    if family.read_factors is not None:
+        shape = replace(shape, factors=family.read_factors(entries))
     vocabulary = Vocabulary(load_tokenizer(folder, file_names(folder) if names is None else names))
     vocabulary = fit_to_embedding(vocabulary, entries.positive_integer("vocab_size", vocabulary.size), model)
     tied = own_config.get("tie_word_embeddings", config.get("tie_word_embeddings"))
     untied = not (family.ties_embeddings if tied is None else tied)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.hub, untied)
     checkpoint = replace(checkpoint, fp8_block=read_fp8_block(config), is_on_disk=is_on_disk)
-    checkpoint = checkpoint.with_head_layers()
+    checkpoint = fit_layers(checkpoint, entries)
     # A model without some of them is refused before work begins.
     checkpoint.needed_tensors(checkpoint.shape.layers_with_heads)
     checkpoint.check_copies()

@@ -25,7 +25,8 @@ from maps.errors import MapsError
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.families import family_of_architecture
 from maps.weights.gguf_tokens import read_vocabulary
-from maps.weights.shape import ConfigEntries, read_gguf_routing, read_shape
+from maps.weights.layers import fit_layers
+from maps.weights.shape import ConfigEntries, read_gguf_latent, read_gguf_routing, read_shape
 from maps.weights.stored import StoredTensor
 from maps.weights.tokens import fit_to_embedding, translate_panics
 from maps.weights.unreadable import has_experts, has_separate_experts
@@ -296,17 +297,19 @@ def open_gguf(path: Path, model: str, revision: str | None = None) -> Checkpoint
             f"{model} is a mixture of experts of the family {architecture}, which is read without experts only; use a "
             "model without experts."
         )
-    entries = ConfigEntries(str(path), metadata, {})
+    entries = ConfigEntries(str(path), metadata, {}, family.layer_kinds is not None)
     shape = read_shape(architecture, entries, family.gguf_keys, family.activation, family.scales_embeddings)
     if family.routing is not None:
         shape = replace(shape, routing=read_gguf_routing(entries, architecture, family.routing))
+    if family.has_latents:
+        shape = replace(shape, latent=read_gguf_latent(entries, architecture))
     with translate_panics(f"{path} has no readable tokenizer", "use a file with one"):
         vocabulary = read_vocabulary(metadata)
     embedding = family.gguf.names["embedding"]
     if embedding in names:
         vocabulary = fit_to_embedding(vocabulary, source.shape(embedding)[0], model)
     checkpoint = Checkpoint(model, revision, shape, vocabulary, source, family, family.gguf)
-    checkpoint = checkpoint.with_head_layers()
+    checkpoint = fit_layers(checkpoint, entries)
     # A file without some of them is refused before work begins.
     checkpoint.needed_tensors(checkpoint.shape.layers_with_heads)
     return checkpoint

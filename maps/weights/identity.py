@@ -19,7 +19,9 @@ from maps.weights.shape import ModelShape
 from maps.weights.stored import StoredTensor
 from maps.weights.tokens import Vocabulary
 
-LATER_ENTRIES = ("residual_scale", "routing", "head_layers")  # which the first hashes did not have
+LATER_ENTRIES = (  # which the first hashes did not have
+    *("residual_scale", "routing", "head_layers", "latent", "layer_sizes", "first_mlp", "factors"),
+)
 
 
 def shape_entries(shape: ModelShape) -> dict[str, Any]:

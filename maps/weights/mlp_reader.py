@@ -11,18 +11,19 @@ from torch import Tensor
 from maps.errors import MapsError
 from maps.heads.mixture import Mixture, Routing
 from maps.heads.mlp import ACTIVATIONS, UP_ACTIVATIONS, XIELU, Mlp, Xielu
+from maps.heads.norm import Norm
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.packed import unpack_mxfp4
 
 PARTS = ("gate", "up", "down")
 
 
-def read_mlp(checkpoint: Checkpoint, layer: int = 0) -> Mlp | Mixture:
-    """A block's MLP; a mixture where it has a router. Raises MapsError if a shape is wrong.
+def read_mlp(checkpoint: Checkpoint, layer: int | None = None) -> Mlp | Mixture:
+    """A block's MLP, by default the first; a mixture where it has a router. Raises MapsError if a shape is wrong.
 
     An MLP is in float32, the experts of a mixture are as the checkpoint stores them.
     """
-    routing = checkpoint.shape.routing
+    layer, routing = checkpoint.shape.first_mlp if layer is None else layer, checkpoint.shape.routing
     if routing is not None and checkpoint.find_tensor_name("mlp_router", layer) is not None:
         return MlpReader(checkpoint, layer).read_mixture(routing)
     return MlpReader(checkpoint, layer).read_dense()
@@ -46,12 +47,19 @@ class MlpReader:
     def read_mixture(self, routing: Routing) -> Mixture:
         checkpoint, layer = self.checkpoint, self.layer
         router, bias = self.read_float("mlp_router"), checkpoint.bias("mlp_router", layer)
+        scales = self.read_float("mlp_expert_scales")
+        latent_in, latent_out = self.read_float("mlp_latent_in"), self.read_float("mlp_latent_out")
+        inner = self.width if latent_in is None else len(latent_in)
         choice_bias, share = self.read_float("mlp_choice_bias"), self.read_float("mlp_shared_share")
-        shapes = {(routing.experts, self.width): router, (routing.experts,): choice_bias, (1, self.width): share}
         if share is not None and share.ndim == 1:  # GGUF files store it so
-            shapes[(1, self.width)] = share = share[None]
-        if router is None or any(x is not None and tuple(x.shape) != shape for shape, x in shapes.items()):
+            share = share[None]
+        per_expert = (routing.experts,)
+        shapes = [((routing.experts, self.width), router), (per_expert, choice_bias), (per_expert, scales)]
+        shapes += [((1, self.width), share), ((inner, self.width), latent_in), ((self.width, inner), latent_out)]
+        if router is None or any(x is not None and tuple(x.shape) != shape for shape, x in shapes):
             raise self.wrong_shapes()
+        if checkpoint.find_tensor_name("mlp_experts_norm", layer) is not None:
+            return self.read_side_by_side(routing, router, scales)
         shared: dict[str, Any] = {name: self.read_float(f"mlp_shared_{name}") for name in PARTS}
         both = self.read_float("mlp_shared_gate_up")
         if both is not None:
@@ -60,18 +68,38 @@ class MlpReader:
             checkpoint.norm("mlp_norm", layer),
             routing,
             router,
-            self.read_experts(routing.experts),
+            self.read_experts(routing.experts, inner),
             bias,
             choice_bias,
             None if shared["up"] is None else self.build(shared),
             share,
+            latent_in=latent_in,
+            latent_out=latent_out,
         )
 
-    def read_experts(self, count: int) -> list[Mlp]:
-        """The experts, from a tensor for each or from tensors of all."""
+    def read_side_by_side(self, routing: Routing, router: Tensor, scales: Tensor | None) -> Mixture:
+        """A plain MLP and a mixture that both read the stream, with norms of their own in front and behind."""
+        checkpoint, layer = self.checkpoint, self.layer
+        gain = self.read_float("mlp_router_gain")
+        if gain is None or tuple(gain.shape) != (self.width,):
+            raise self.wrong_shapes()
+        return Mixture(
+            checkpoint.norm("mlp_experts_norm", layer),
+            routing,
+            router,
+            self.read_experts(routing.experts, self.width),
+            shared=self.read_dense(),
+            router_norm=Norm(gain / self.width**0.5, checkpoint.shape.epsilon),
+            expert_scales=scales,
+            post_norm=checkpoint.norm("mlp_experts_post_norm", layer),
+            shared_post_norm=checkpoint.norm("mlp_dense_post_norm", layer),
+        )
+
+    def read_experts(self, count: int, width: int) -> list[Mlp]:
+        """The experts, from a tensor for each or from tensors of all; `width`: of what they read and write."""
         if self.checkpoint.find_tensor_name("mlp_expert_up", self.layer) is not None:
             each = [{name: self.read(f"mlp_expert_{name}", number) for name in PARTS} for number in range(count)]
-            return [self.build(parts) for parts in each]
+            return [self.build(parts, width=width) for parts in each]
         joint: dict[str, Any] = {name: self.read_packed(f"mlp_experts_{name}") for name in PARTS}
         joint |= {f"{name}_bias": self.checkpoint.bias(f"mlp_experts_{name}", self.layer) for name in PARTS}
         both, both_bias = self.read_packed("mlp_experts_gate_up"), self.read("mlp_experts_gate_up_bias")
@@ -86,7 +114,7 @@ class MlpReader:
         if any(part is not None and len(part) != count for part in joint.values()):
             raise self.wrong_shapes()
         return [
-            self.build({name: None if part is None else part[number] for name, part in joint.items()})
+            self.build({name: None if part is None else part[number] for name, part in joint.items()}, width=width)
             for number in range(count)
         ]
 
@@ -118,11 +146,12 @@ class MlpReader:
         tensor: Tensor | None = self.read(role)
         if tensor is None:
             return None
-        return tensor.float().T.contiguous() if self.layout.mlp_inputs_first else tensor.float()
+        tensor = self.checkpoint.shape.scale(role, tensor.float())
+        return tensor.T.contiguous() if self.layout.mlp_inputs_first else tensor
 
-    def build(self, tensors: dict[str, Any], norm: Any = None) -> Mlp:
+    def build(self, tensors: dict[str, Any], norm: Any = None, width: int | None = None) -> Mlp:
         """An MLP from its tensors; raises MapsError if their shapes do not fit each other."""
-        d, inner = self.width, 0 if tensors["up"] is None else len(tensors["up"])
+        d, inner = width or self.width, 0 if tensors["up"] is None else len(tensors["up"])
         shapes: dict[str, tuple[int, ...]] = {"gate": (inner, d), "up": (inner, d), "down": (d, inner)}
         shapes |= {f"{name}_bias": shape[:1] for name, shape in shapes.items()}
         wrong = [name for name, x in tensors.items() if x is not None and tuple(x.shape) != shapes[name]]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
 
 from maps.errors import MapsError
-from maps.heads.mixture import Routing
+from maps.heads.mixture import RouterScore, Routing
 from maps.heads.mlp import ACTIVATIONS, XIELU
 from maps.text import shorten
 
@@ -19,21 +21,42 @@ MOST_OF_EACH = 10_000  # layers, and heads of a layer: the name of a head has at
 
 
 @dataclass(frozen=True)
+class LatentSizes:
+    """Sizes of attention whose keys and values are made of a short vector, the latent."""
+
+    rank: int  # entries of the latent
+    key_width: int  # of each head's key, what is made of the latent; in one tensor with the head's value
+
+
+@dataclass(frozen=True)
+class LayerSizes:
+    """What differs from layer to layer in some models."""
+
+    kv_heads: int
+    head_width: int
+    values_from: int  # the layer whose values the heads read; later layers may share those of an earlier one
+
+
+@dataclass(frozen=True)
 class ModelShape:
     """The sizes of a model's architecture; raises MapsError for sizes that no model has."""
 
     architecture: str
     layers: int
     heads: int
-    kv_heads: int
+    kv_heads: int  # the most of any layer
     width: int
-    head_width: int
+    head_width: int  # of values, the widest of any layer
     epsilon: float
     activation: str
     embedding_scale: float = 1.0  # the model multiplies its embeddings by this
     residual_scale: float = 1.0  # and by this what attention and MLP add to the residual stream
     routing: Routing | None = None  # in a mixture of experts
     head_layers: tuple[int, ...] | None = None  # the layers that have heads; None: all
+    latent: LatentSizes | None = None  # of attention with latents
+    layer_sizes: tuple[LayerSizes, ...] | None = None  # where layers differ
+    first_mlp: int = 0  # the first layer with an MLP
+    factors: tuple[tuple[str, float], ...] = ()  # roles of weights and what the model multiplies them by
 
     def __post_init__(self) -> None:
         if self.layers > MOST_OF_EACH or self.heads > MOST_OF_EACH or not self.head_width:
@@ -52,6 +75,22 @@ class ModelShape:
         """The layers that have heads, by the model's own numbers."""
         return range(self.layers) if self.head_layers is None else self.head_layers
 
+    def in_layer(self, layer: int) -> ModelShape:
+        """The shape with the sizes of one layer."""
+        if self.layer_sizes is None:
+            return self
+        sizes = self.layer_sizes[layer]
+        return replace(self, kv_heads=sizes.kv_heads, head_width=sizes.head_width, layer_sizes=None)
+
+    def values_from(self, layer: int) -> int:
+        """The layer whose values the heads of a layer read: nearly always the layer itself."""
+        return layer if self.layer_sizes is None else self.layer_sizes[layer].values_from
+
+    def scale(self, role: str, weights: Tensor) -> Tensor:
+        """A role's weights times the factor that the model has for them."""
+        factor = dict(self.factors).get(role, 1.0)
+        return weights if factor == 1 else weights * factor
+
 
 @dataclass(frozen=True)
 class ConfigEntries:
@@ -60,13 +99,14 @@ class ConfigEntries:
     origin: str  # what error messages call the configuration
     values: Mapping[str, Any]
     defaults: Mapping[str, Any]  # the family's values for entries that are not there
+    layers_differ: bool = False  # in their numbers of heads
 
     def positive_integer(self, key: str, default: int | None = None) -> int:
         """A whole number of at least 1; `default` if there is no entry, or it is null. Else raises MapsError."""
         value = self.values.get(key, self.defaults.get(key))
         value = default if value is None else value
-        if key.endswith(GGUF_BY_LAYER) and isinstance(value, list) and len(set(value) - {0}) == 1:
-            value = max(value)  # layers without heads have 0
+        if key.endswith(GGUF_BY_LAYER) and isinstance(value, list) and (self.layers_differ or same_or_zero(value)):
+            value = max(value, default=0)  # layers without heads have 0
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < LARGEST_NUMBER:
             raise MapsError(f"{self.origin} has no valid whole number for {key}, so the model cannot be mapped.")
         return value
@@ -103,6 +143,11 @@ class ConfigEntries:
         return name
 
 
+def same_or_zero(numbers: Sequence[Any]) -> bool:
+    """Whether all numbers but zeros are the same."""
+    return len(set(numbers) - {0}) == 1
+
+
 def read_shape(
     architecture: str, entries: ConfigEntries, keys: Mapping[str, str], activation: str, scales_embeddings: bool
 ) -> ModelShape:
@@ -132,41 +177,64 @@ def read_shape(
 
 
 EXPERT_COUNTS = ("num_local_experts", "num_experts", "n_routed_experts")  # whichever config.json has
-GATING_FUNCTIONS: dict[int, Literal["softmax", "sigmoid"]] = {1: "softmax", 2: "sigmoid", 3: "softmax"}
+GATING_FUNCTIONS: dict[int, RouterScore] = {1: "softmax", 2: "sigmoid", 3: "softmax"}
+
+
+LATENT_KEYS = ("kv_lora_rank", "qk_nope_head_dim")
+
+
+def read_latent(entries: ConfigEntries) -> LatentSizes:
+    """The sizes of latent attention, from config.json."""
+    rank, key_width = (entries.positive_integer(key) for key in LATENT_KEYS)
+    return LatentSizes(rank, key_width)
+
+
+def read_gguf_latent(entries: ConfigEntries, architecture: str) -> LatentSizes:
+    """The same from a GGUF file's metadata, where a key's length includes the part that is rotated."""
+    lengths = (f"{architecture}.attention.key_length_mla", f"{architecture}.attention.key_length")
+    length = entries.positive_integer(next((key for key in lengths if key in entries.values), lengths[0]))
+    rotated = entries.positive_integer(f"{architecture}.rope.dimension_count")
+    return LatentSizes(entries.positive_integer(f"{architecture}.attention.kv_lora_rank"), length - rotated)
 
 
 @dataclass(frozen=True)
 class RoutingRule:
     """What a family says of its routers, where a configuration does not."""
 
-    score: Literal["softmax", "sigmoid"] = "softmax"
+    score: RouterScore = "softmax"
     normalises: bool = True  # by config.json
     normalises_in_gguf: bool = True  # by a GGUF file's metadata
+    scored_in_group: int = 2  # of each group's experts, the highest scores that count for it
+    chosen_key: str = "num_experts_per_tok"  # the entry of config.json
 
 
 def read_routing(entries: ConfigEntries, rule: RoutingRule) -> Routing:
     """How experts are chosen, from config.json."""
     key = next((key for key in EXPERT_COUNTS if entries.values.get(key) is not None), EXPERT_COUNTS[0])
+    method = entries.values.get("topk_method", entries.defaults.get("topk_method"))
     return Routing(
         experts=entries.positive_integer(key),
-        chosen=entries.positive_integer("num_experts_per_tok"),
+        chosen=entries.positive_integer(rule.chosen_key),
         score=rule.score,
         normalises=entries.is_set("norm_topk_prob", rule.normalises),
         scale=entries.factor("routed_scaling_factor"),
-        groups=entries.positive_integer("n_group", 1),
-        chosen_groups=entries.positive_integer("topk_group", 1),
+        groups=1 if method == "greedy" else entries.positive_integer("n_group", 1),
+        chosen_groups=1 if method == "greedy" else entries.positive_integer("topk_group", 1),
+        scored_in_group=rule.scored_in_group,
     )
 
 
 def read_gguf_routing(entries: ConfigEntries, architecture: str, rule: RoutingRule) -> Routing:
     """How experts are chosen, from a GGUF file's metadata."""
     function = entries.values.get(f"{architecture}.expert_gating_func")
+    score = rule.score if function is None else GATING_FUNCTIONS.get(function, rule.score)
     return Routing(
         experts=entries.positive_integer(f"{architecture}.expert_count"),
         chosen=entries.positive_integer(f"{architecture}.expert_used_count"),
-        score=rule.score if function is None else GATING_FUNCTIONS.get(function, rule.score),
+        score=score,
         normalises=entries.is_set(f"{architecture}.expert_weights_norm", rule.normalises_in_gguf),
         scale=entries.factor(f"{architecture}.expert_weights_scale"),
         groups=entries.positive_integer(f"{architecture}.expert_group_count", 1),
         chosen_groups=entries.positive_integer(f"{architecture}.expert_group_used_count", 1),
+        scored_in_group=rule.scored_in_group if score == rule.score else 2,
     )

@@ -8,12 +8,15 @@ from maps.weights.families.apertus import APERTUS
 from maps.weights.families.arcee import ARCEE
 from maps.weights.families.bloom import BLOOM
 from maps.weights.families.cohere import COHERE, COHERE2
+from maps.weights.families.deepseek import DEEPSEEK_V2, DEEPSEEK_V3, GLM_LATENT, KIMI_LINEAR, MISTRAL4
 from maps.weights.families.ernie4_5 import ERNIE4_5
 from maps.weights.families.exaone4 import EXAONE4
 from maps.weights.families.falcon import FALCON
+from maps.weights.families.falcon_h1 import FALCON_H1
 from maps.weights.families.gemma import GEMMA
 from maps.weights.families.gemma2 import GEMMA2
 from maps.weights.families.gemma3 import GEMMA3
+from maps.weights.families.gemma4 import GEMMA4
 from maps.weights.families.glm import GLM, GLM4
 from maps.weights.families.glm4_moe import GLM4_MOE
 from maps.weights.families.gpt2 import GPT2
@@ -29,13 +32,17 @@ from maps.weights.families.llama import LLAMA
 from maps.weights.families.ministral3 import MINISTRAL3
 from maps.weights.families.mistral import MISTRAL
 from maps.weights.families.mixtral import MINIMAX_M2, MIXTRAL
+from maps.weights.families.muse_glimmer import MUSE_GLIMMER
 from maps.weights.families.nemotron import NEMOTRON
+from maps.weights.families.nemotron_h import NEMOTRON_H, NEMOTRON_H_MOE
 from maps.weights.families.olmo import OLMO
 from maps.weights.families.olmo2 import OLMO2
+from maps.weights.families.olmo_hybrid import OLMO_HYBRID
 from maps.weights.families.olmoe import OLMOE
 from maps.weights.families.opt import OPT
 from maps.weights.families.phi import PHI
 from maps.weights.families.phi3 import PHI3
+from maps.weights.families.phimoe import PHIMOE
 from maps.weights.families.qwen2 import QWEN2, QWEN2_VL
 from maps.weights.families.qwen3 import QWEN3, QWEN3_VL
 from maps.weights.families.qwen3_5 import QWEN3_5, QWEN3_5_MOE, QWEN3_NEXT
@@ -98,6 +105,18 @@ FAMILIES = (
     LFM2,
     LFM2_MOE,
     GRANITE_HYBRID,
+    DEEPSEEK_V2,
+    DEEPSEEK_V3,
+    GLM_LATENT,
+    KIMI_LINEAR,
+    MISTRAL4,
+    FALCON_H1,
+    GEMMA4,
+    MUSE_GLIMMER,
+    NEMOTRON_H,
+    NEMOTRON_H_MOE,
+    OLMO_HYBRID,
+    PHIMOE,
 )
 
 STATE_SPACE = "it is a state-space model, without heads"

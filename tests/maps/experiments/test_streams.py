@@ -15,7 +15,7 @@ from tests.hooked_models import bias_of_values, open_family
 from tests.sampling import sampled
 
 pytestmark = pytest.mark.transformers
-RUN = [name for name, model in ALL_MODELS.items() if model.head_layers is None]
+RUN = [name for name, model in ALL_MODELS.items() if model.head_layers is None and model.is_run]
 PREFIX, TOKENS = [5, 6, 7, 301], torch.tensor([40, 2, 9, 310])
 
 

@@ -212,7 +212,8 @@ def test_only_what_is_needed_is_read_and_only_once_from_any_source(family: str, 
     assert (checkpoint.model, checkpoint.revision, source.reads) == ("name", "revision", {})
     everything(checkpoint)
     needed = checkpoint.needed_tensors(checkpoint.shape.layers_with_heads, roles=(*MAPPING_ROLES, "attn_norm"))
-    in_front = [{checkpoint.find_tensor_name(role), checkpoint.bias_name(role)} for role in ("attn_norm", "mlp_norm")]
+    firsts = ("attn_norm", checkpoint.shape.layers_with_heads[0]), ("mlp_norm", checkpoint.shape.first_mlp)
+    in_front = [{checkpoint.find_tensor_name(*first), checkpoint.bias_name(*first)} for first in firsts]
     shared = (in_front[0] & in_front[1]) - {None}  # Phi has one norm in front of both
     assert source.reads == dict.fromkeys(needed, 1) | dict.fromkeys(shared, 2)
     assert not [name for name in source.reads if "q_proj" in name or "k_proj" in name]
