@@ -130,7 +130,7 @@ def family_row(family: Family) -> list[str]:
     norm = family.hub.names.get("mlp_norm")
     kind = family.norm + (", 1 + w" if family.hub.norms_minus_one else "")
     kind += "" if family.norms_have_weights else ", no weights"
-    types = ", ".join(f"`{name}`" for name in family.model_types)
+    types = ", ".join(f"`{name}`" for name in family.model_types) or "–"
     before = ["none", ""] if norm is None else [f"`{norm.split('.')[-2]}`", kind]
     key = family.config_keys.get("embedding_scale")
     scale = "√d" if family.scales_embeddings else "1" if key is None else f"`{key}`"

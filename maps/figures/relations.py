@@ -70,7 +70,8 @@ def relation_bars(
     colours = [style.CATEGORY_COLOURS.get(name, style.OTHER_COLOUR) for name in present]
     legend = alt.Legend(title="Category", symbolType="square", symbolSize=160)
     colour = alt.Color("group:N", scale=alt.Scale(domain=present, range=colours), legend=legend)
-    bars = base.mark_bar(height=13).encode(x=x, color=colour)
+    has_bars = any(row[field] is not None for row in rows)  # an empty group of them has no name for a screen reader
+    bars = base.mark_bar(height=13, aria=has_bars).encode(x=x, color=colour)
     ink, quiet = alt.value(style.INK_COLOUR), alt.value(style.QUIET_COLOUR)
     numbers = base.transform_filter(f"datum.{field} !== null").mark_text(align="left", dx=4)
     numbers = numbers.encode(x=x, text=f"{field}:Q", color=alt.condition(f"datum.{field} > 0", ink, quiet))

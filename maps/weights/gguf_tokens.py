@@ -1,4 +1,6 @@
-"""Builds the tokenizer of a GGUF file from its metadata: byte-level BPE (`gpt2`) or SentencePiece's BPE (`llama`).
+"""Builds the tokenizer of a GGUF file from its metadata.
+
+There is byte-level BPE (`gpt2`) and SentencePiece's BPE (`llama`; `gemma4` if the file has the merges).
 
 It splits words as transformers' reader of such files does (a test compares the two), but that reader would parse the
 whole file a second time. If the embedding has more rows than there are tokens, converters fill the list of tokens up
@@ -17,7 +19,7 @@ from maps.weights.tokenizer_limits import MAX_ADDED_TOKENS, MAX_TOKENS
 from maps.weights.tokens import Vocabulary, byte_alphabet
 
 CONTROL_TOKEN, USER_DEFINED_TOKEN = 3, 4
-GEMMA_ARCHITECTURES = ("gemma", "gemma2", "gemma3")
+GEMMA_ARCHITECTURES = ("gemma", "gemma2", "gemma3", "gemma4")
 SPACE_SYMBOL = "▁"
 MAX_TOKEN_LENGTH = 10_000  # characters
 MAX_SQUARED_LENGTHS = 500_000_000  # in all: `infer_merges` cuts every token at every place
@@ -55,7 +57,7 @@ def read_vocabulary(metadata: Mapping[str, Any]) -> Vocabulary:
     check_sizes(tokens, entries.get("token_type") or [])
     if kind == "gpt2" and "merges" in entries:
         tokenizer = build_byte_level(tokens, entries["merges"], str(entries.get("pre")))
-    elif kind == "llama":
+    elif kind in ("llama", "gemma4"):
         tokenizer = build_sentencepiece(tokens, entries, str(metadata.get("general.architecture")))
     else:
         raise ValueError(f"the tokenizer kind {kind} is not supported")

@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import Any
 
 import pytest
+from transformers import GemmaTokenizer
 from transformers.integrations.gguf.gguf_tokenizer_mapping import convert_gguf_tokenizer, get_gguf_tokenizer
 
 from maps.data import predefined_relations
@@ -132,6 +133,18 @@ def test_merges_of_a_sentencepiece_file_are_taken_where_it_has_them() -> None:
     entries = {"model": "llama", "tokens": tokens, "scores": [0.0] * 7, "token_type": [2] + [1] * 6}
     ours, theirs = both("llama", {**entries, "merges": ["a b", "▁ ab"]})
     assert ours.single_token_ids(["ab", "a"]) == theirs.single_token_ids(["ab", "a"]) == [6, None]
+
+
+def test_the_tokenizer_of_gemma_4_is_that_of_transformers() -> None:
+    tokens, _, kinds = pieces()
+    merges = [(token[:-1], token[-1]) for token in tokens if len(token) > 1 and token[0] == "▁"]
+    entries = {"model": "gemma4", "tokens": tokens, "token_type": kinds, "merges": [" ".join(each) for each in merges]}
+    metadata = {f"tokenizer.ggml.{key}": value for key, value in entries.items()}
+    ours = read_vocabulary({"general.architecture": "gemma4", **metadata})
+    theirs = GemmaTokenizer({token: i for i, token in enumerate(tokens)}, merges)
+    assert ours.single_token_ids(["amber", "xyz"]) == [tokens.index("▁amber"), None]
+    for text in (" amber basket", "amber", " é candle  x"):
+        assert ours.tokenizer.encode(text).ids == theirs.encode(text, add_special_tokens=False)
 
 
 @pytest.mark.parametrize(
