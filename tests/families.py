@@ -343,6 +343,13 @@ FAMILY_MODELS = {
         **LATENT_HEADS,
     ),
     "gemma4_text": grouped("Gemma4Text", "gemma4", GEMMA4, model_class="Gemma4", **GEMMA4_HEADS),
+    "llama4_text": wide(
+        "Llama4Text",
+        "llama4",
+        {**EXPERTS, "num_experts_per_tok": 1, "intermediate_size_mlp": 24, "attention_chunk_size": 16},
+        model_class="Llama4",
+        is_run=False,
+    ),
     "kimi_linear": grouped(
         "KimiLinear",
         None,
@@ -370,6 +377,13 @@ FAMILY_MODELS = {
     ),
 }
 VARIANTS = {  # kinds within a family, by its name and theirs
+    "llama4_text/two experts, plain at first": wide(
+        "Llama4Text",
+        "llama4",
+        {**EXPERTS, "interleave_moe_layer_step": 2, "intermediate_size_mlp": 24, "attention_chunk_size": 16},
+        model_class="Llama4",
+        is_run=False,
+    ),
     "falcon/one key": FamilyModel(
         *("Falcon", {**FALCON_SETTINGS, "new_decoder_architecture": False, "multi_query": True}, 1),
         gguf_architecture="falcon",

@@ -15,6 +15,7 @@ from tests.small_models import VOCABULARY_SIZE, tokens_and_merges
 NOT_IN_THE_FILE = (  # or without a part in mapping
     *(".visual.", ".linear_attn.", ".conv.", ".mamba.", "per_layer", "layer_scalar", ".layers.0.mixer."),
 )
+INPUTS_FIRST = ("gpt_oss", "llama4")  # families whose experts' weights are (inputs, outputs)
 FUSED_EXPERTS = ("gemma4",)  # architectures whose files have gate and up of experts in one tensor
 
 
@@ -30,7 +31,9 @@ def gguf_tensors(family: str, model: Any) -> dict[str, Tensor]:
         if is_tied or any(part in name for part in NOT_IN_THE_FILE):
             continue
         tensors = gguf_latent_tensors(family, name, tensor)
-        tensors = tensors or gguf_mlp_tensors(name, tensor, family == "gpt_oss", has_experts)
+        is_expert = ".experts." in name and not name.endswith("bias")
+        outputs_first = tensor.mT if is_expert and family.startswith(INPUTS_FIRST) else tensor
+        tensors = tensors or gguf_mlp_tensors(name, outputs_first, family == "gpt_oss", has_experts)
         if architecture in FUSED_EXPERTS and ".experts.gate_up" in name:
             tensors = {new.replace("gate_exps", "gate_up_exps"): tensor for new in tensors if "gate_exps" in new}
         if not tensors:
@@ -95,14 +98,13 @@ def gguf_mlp_tensors(name: str, tensor: Tensor, is_interleaved: bool, has_expert
 
 
 def gguf_experts(part: str, tensor: Tensor, is_interleaved: bool) -> dict[str, Tensor]:
-    """The tensors of all experts; gate and up take turns and inputs come first if `is_interleaved`."""
+    """The tensors of all experts; gate and up take turns if `is_interleaved`."""
     ending = "bias" if part.endswith("bias") else "weight"
-    outputs_first = tensor.mT if is_interleaved and ending == "weight" else tensor
     if "down_proj" in part:
-        return {f"down_exps.{ending}": outputs_first}
+        return {f"down_exps.{ending}": tensor}
     if part == "experts.up_proj":
         return {"up_exps.weight": tensor}
-    gate, up = (outputs_first[:, ::2], outputs_first[:, 1::2]) if is_interleaved else outputs_first.chunk(2, 1)
+    gate, up = (tensor[:, ::2], tensor[:, 1::2]) if is_interleaved else tensor.chunk(2, 1)
     return {f"gate_exps.{ending}": gate, f"up_exps.{ending}": up}
 
 

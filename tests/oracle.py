@@ -105,7 +105,8 @@ def plain_mixture(rows: Tensor, mixture: Mixture) -> Tensor:
         shares = sparse_mixer_shares(outputs) if routing.score == "sparsemixer" else plain_shares(outputs, mixture)
         for j, share in shares.items():
             scale = 1.0 if mixture.expert_scales is None else float(mixture.expert_scales[j])
-            written[place] += share * scale * plain_mlp(row[None], mixture.experts[j])[0]
+            read, times = (row * share, 1.0) if routing.scales_input else (row, share * scale)
+            written[place] += times * plain_mlp(read[None], mixture.experts[j])[0]
     out = written if mixture.latent_out is None else written @ mixture.latent_out.double().T
     out = out if mixture.post_norm is None else plain_norm(out, mixture.post_norm)
     if mixture.shared is None:

@@ -22,6 +22,7 @@ import yaml  # type: ignore[import-untyped]
 import annotation.__main__
 import annotation.export.files
 import benchmarks.scaling_plan
+import docs.models
 import docs.performance
 import docs.readings
 import docs.reference
@@ -208,6 +209,13 @@ def test_the_reference_is_written_from_the_code() -> None:
     assert docs.reference.reference_page() == docs.reference.PAGE.read_text(encoding="utf-8"), (
         "run python -m docs.reference"
     )
+
+
+def test_the_page_on_models_is_written_from_the_families_and_lists_every_type() -> None:
+    assert docs.models.PAGE.read_text(encoding="utf-8") == docs.models.models_page(), "run python -m docs.models"
+    listed = {name for line in docs.models.LINES for name in line.types}
+    types = {name for family in FAMILIES for name in family.model_types}
+    assert {name for name in types - listed if not name.endswith("_text")} == set()
 
 
 def test_the_page_on_security_has_the_tables_of_the_code_and_names_tests_that_exist() -> None:

@@ -38,6 +38,7 @@ class Routing:
     groups: int = 1  # of experts; only the best groups' experts can be chosen
     chosen_groups: int = 1
     scored_in_group: int = 2  # the highest scores of a group that add up to the group's own
+    scales_input: bool = False  # shares multiply what experts read, instead of what they write
 
 
 NOT_MOVED = ("routing", "experts")  # parts of a mixture that go to a device in another way
@@ -91,7 +92,9 @@ class Mixture:
         out = torch.zeros_like(x)
         for number in routes.experts.unique().tolist():
             row, rank = (routes.experts == number).nonzero(as_tuple=True)
-            out.index_add_(0, row, self.experts[number].apply(x[row]) * routes.shares[row, rank, None])
+            expert, share = self.experts[number], routes.shares[row, rank, None]
+            written = expert.apply(x[row] * share) if self.routing.scales_input else expert.apply(x[row]) * share
+            out.index_add_(0, row, written)
         return out if self.latent_out is None else linear(out, self.latent_out.to(x.dtype))
 
     def find_unsure(self, rows: Tensor) -> Tensor:

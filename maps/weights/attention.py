@@ -34,10 +34,10 @@ def read_query_key_weights(checkpoint: Checkpoint, layer: int) -> QueryKeyWeight
     """W_Q and W_K of a layer in float32, with the gains of their norms.
 
     Raises MapsError if the checkpoint has such norms but its family declares none: they would be left out silently;
-    and for attention with latents.
+    and for families whose keys are made in another way.
     """
-    if checkpoint.shape.latent is not None:
-        raise MapsError(f"{checkpoint.model} makes its keys of latents, so its attention cannot be read.")
+    if checkpoint.family.key_obstacle:
+        raise MapsError(f"{checkpoint.model} {checkpoint.family.key_obstacle}, so its attention cannot be read.")
     norm_names = [f"{prefix}.{layer}.{name}" for prefix in ("layers", "blk") for name in QUERY_NORM_NAMES]
     norms = [name for name in checkpoint.source.names() if any(norm in name for norm in norm_names)]
     if norms and "query_norm" not in checkpoint.layout.names:

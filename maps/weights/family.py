@@ -291,6 +291,7 @@ class Family:
     layer_kinds: LayerKinds | None = None
     read_factors: Callable[[ConfigEntries], tuple[tuple[str, float], ...]] | None = None  # `ModelShape.factors`
     is_run: bool = True  # by the commands that run a model
+    key_obstacle: str = ""  # why queries and keys cannot be read: "makes …"
     scales_embeddings: bool = False  # the model multiplies its embeddings by √width
     norms_embeddings: bool = False  # there is a norm without weights behind the embedding
     norms_heads: bool = False  # and behind queries and keys

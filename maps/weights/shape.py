@@ -206,6 +206,7 @@ class RoutingRule:
     normalises_in_gguf: bool = True  # by a GGUF file's metadata
     scored_in_group: int = 2  # of each group's experts, the highest scores that count for it
     chosen_key: str = "num_experts_per_tok"  # the entry of config.json
+    scales_input: bool = False  # shares multiply what experts read
 
 
 def read_routing(entries: ConfigEntries, rule: RoutingRule) -> Routing:
@@ -221,6 +222,7 @@ def read_routing(entries: ConfigEntries, rule: RoutingRule) -> Routing:
         groups=1 if method == "greedy" else entries.positive_integer("n_group", 1),
         chosen_groups=1 if method == "greedy" else entries.positive_integer("topk_group", 1),
         scored_in_group=rule.scored_in_group,
+        scales_input=rule.scales_input,
     )
 
 
@@ -237,4 +239,5 @@ def read_gguf_routing(entries: ConfigEntries, architecture: str, rule: RoutingRu
         groups=entries.positive_integer(f"{architecture}.expert_group_count", 1),
         chosen_groups=entries.positive_integer(f"{architecture}.expert_group_used_count", 1),
         scored_in_group=rule.scored_in_group if score == rule.score else 2,
+        scales_input=rule.scales_input,
     )

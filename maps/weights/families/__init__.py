@@ -29,6 +29,7 @@ from maps.weights.families.granite import GRANITE, GRANITE_HYBRID, GRANITE_MOE
 from maps.weights.families.hunyuan import HUNYUAN
 from maps.weights.families.lfm2 import LFM2, LFM2_MOE
 from maps.weights.families.llama import LLAMA
+from maps.weights.families.llama4 import LLAMA4
 from maps.weights.families.ministral3 import MINISTRAL3
 from maps.weights.families.mistral import MISTRAL
 from maps.weights.families.mixtral import MINIMAX_M2, MIXTRAL
@@ -117,6 +118,7 @@ FAMILIES = (
     NEMOTRON_H_MOE,
     OLMO_HYBRID,
     PHIMOE,
+    LLAMA4,
 )
 
 STATE_SPACE = "it is a state-space model, without heads"

@@ -73,6 +73,7 @@ DEEPSEEK_V2 = Family(
     gguf_key_names={"kv_heads": None, "head_width": "attention.value_length_mla"},
     routing=RoutingRule(normalises=False, normalises_in_gguf=False, scored_in_group=1),
     has_latents=True,
+    key_obstacle="makes its keys of latents",
     is_run=False,
     choose_variant=lambda _config, names: choose_variant(DEEPSEEK_V2, names),
 )
