@@ -119,7 +119,7 @@ contract](contract.md#families) says what is read of each and what is left out.
   experiments on running models. Other models get the best of the readings that need only weights, and the command
   says so.
 
-Every type is tested: a small random model that transformers builds and saves is read back, and each head's write, the
+Every family is tested: a small random model that transformers builds and saves is read back, and each head's write, the
 first MLP and the norms are compared with the model's own modules in float64, from safetensors and, where there is
 such a name, from GGUF files with the tensors where llama.cpp's converter puts them; whole atlases are compared with
 all of M. **Real checkpoints** that were mapped: SmolLM2-135M-Instruct (`llama`) and Qwen2.5-Coder-1.5B-Instruct
