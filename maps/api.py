@@ -158,6 +158,7 @@ def describe(
     concurrency: int = 1,
     seed: int = 0,
     redo: bool = False,
+    heads: Sequence[HeadId | str] = (),
 ) -> DescribeSummary: ...
 
 
@@ -171,6 +172,7 @@ def describe(
     concurrency: int = 1,
     seed: int = 0,
     redo: bool = False,
+    heads: Sequence[HeadId | str] = (),
 ) -> Description: ...
 
 
@@ -183,16 +185,19 @@ def describe(
     concurrency: int = 1,
     seed: int = 0,
     redo: bool = False,
+    heads: Sequence[HeadId | str] = (),
 ) -> DescribeSummary | Description:
     """Describes the heads of an atlas (or its folder), which stores the answers, or one head's mappings.
 
     `describer`: `offline`, the name of a model on an OpenAI-compatible server (`base_url`, `api_key`; no environment
     variable is read), or your own `maps.describers.describer.Describer`. `concurrency`: how many heads to ask about at
-    once. `seed`: of the first question about a head. `redo`: ask again about heads that are already described.
+    once. `seed`: of the first question about a head. `redo`: ask again about heads that are already described. `heads`:
+    only these heads of the atlas.
     For an atlas, returns how many heads were `asked` about now, how many `failed`, and in how many of its `heads` the
     describer sees `patterns`. Raises MapsError where the describer cannot continue, or gives no usable reply about
     the one head.
     """
+    from maps.atlas.choice import named_heads
     from maps.atlas.reader import Atlas
     from maps.data import predefined_relations
     from maps.describers.ask_many import describe_mappings
@@ -203,7 +208,8 @@ def describe(
         relations = predefined_relations()
         describer = make_describer(describer, base_url, api_key, concurrency=concurrency, relations=relations)
     if isinstance(what, Atlas | str | Path):
-        return describe_atlas(atlas_folder(what), describer, concurrency, seed=seed, redo=redo)
+        choice = named_heads(heads)
+        return describe_atlas(atlas_folder(what), describer, concurrency, seed=seed, redo=redo, choice=choice)
     return describe_mappings(what, describer, seed).description
 
 
@@ -242,6 +248,7 @@ def score(
     random_heads: int = 0,
     model: str | Path | None = None,
     seed: int = 0,
+    heads: Sequence[HeadId | str] = (),
 ) -> Atlas:
     """Measures how far the descriptions of an atlas (or its folder) can be trusted; opens the atlas with the results.
 
@@ -249,10 +256,11 @@ def score(
     the model (at `model`, or where it was mapped from); 0 compares with those drawn before. `scorer`: a model on an
     OpenAI-compatible server (`base_url`, `api_key`; no environment variable is read) that is asked which mappings
     each description fits, `concurrency` questions at once; its results go into `scores`. `describer`: score only this
-    describer's descriptions. `seed`: of the random heads and the questions. A second call continues with what is
-    missing. Raises MapsError where the model cannot be read or is another one, where there is no description to ask
-    about, and where the scorer cannot continue.
+    describer's descriptions. `seed`: of the random heads and the questions. `heads`: ask only about these heads. A
+    second call continues with what is missing. Raises MapsError where the model cannot be read or is another one,
+    where there is no description to ask about, and where the scorer cannot continue.
     """
+    from maps.atlas.choice import named_heads
     from maps.atlas.reader import Atlas
     from maps.files.lock import lock_folder
     from maps.llm.budget import Budget
@@ -271,7 +279,7 @@ def score(
             scorer, base_url, api_key, concurrency=concurrency, budget=budget, fallback_advice=MEASURE_OFFLINE_ADVICE
         )
         chat.check_key()
-        questions = plan_detection(opened, describer, seed).questions
+        questions = plan_detection(opened, describer, seed, named_heads(heads)).questions
     with lock_folder(opened.folder, "score"):
         write_offline_measures(opened, random_heads, str(model) if model else None, check_seed(seed))
         if chat is not None:

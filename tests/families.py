@@ -117,6 +117,7 @@ LATENT = {  # heads whose keys, of which 4 entries are rotated, and values are m
     **{"qk_nope_head_dim": 8, "qk_rope_head_dim": 4, "v_head_dim": 12},
 }
 LATENT_EXPERTS = {**LATENT, **GLM_EXPERTS, "n_shared_experts": 1}
+INDEXER = {"index_n_heads": 2, "index_head_dim": 8, "index_topk": 4}
 LATENT_HEADS: dict[str, Any] = {"kv_heads": 4, "head_width": 12, "is_run": False}
 GEMMA4 = {
     **{key: value for key, value in GEMMA_SETTINGS.items() if key != "query_pre_attn_scalar"},
@@ -420,6 +421,8 @@ VARIANTS = {  # kinds within a family, by its name and theirs
     "deepseek_v2/greedy, no experts at first": grouped(
         "DeepseekV2", None, {**LATENT_EXPERTS, "topk_method": "greedy", "q_lora_rank": None}, **LATENT_HEADS
     ),
+    "deepseek_v32": grouped("DeepseekV32", None, {**LATENT_EXPERTS, **INDEXER}, **LATENT_HEADS),
+    "glm_moe_dsa": grouped("GlmMoeDsa", None, {**LATENT_EXPERTS, **INDEXER}, **LATENT_HEADS),
     "gemma4_text/keys as values": grouped(
         *("Gemma4Text", "gemma4"),
         {**GEMMA4, "attention_k_eq_v": True, "num_global_key_value_heads": 1},

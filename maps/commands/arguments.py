@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from maps.command_line import positive_int, share
-from maps.types import DTYPES, MIN_PAIRS, TAU, Relation
+from maps.errors import MapsError
+from maps.types import DTYPES, MIN_PAIRS, TAU, HeadId, Relation
 
 if TYPE_CHECKING:
+    from maps.atlas.choice import HeadChoice
     from maps.llm.budget import Budget
     from maps.llm.client import Chat
     from maps.mapping.calibration import Calibration
@@ -61,6 +63,27 @@ def layer_range(text: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
+def head_list(text: str) -> tuple[HeadId, ...]:
+    """An argument such as `L26H2,L23H4`."""
+    try:
+        return tuple(dict.fromkeys(HeadId.parse(each) for each in text.split(",")))
+    except MapsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_choice_options(p: argparse.ArgumentParser) -> None:
+    """Declares which heads of an atlas count; `choice_from` reads it, with `--seed`."""
+    p.add_argument("--heads", type=head_list, default=(), metavar="L23H4,…", help="only these heads")
+    p.add_argument("--layers", type=layer_range, metavar="20-29", help="only heads of these layers")
+    p.add_argument("--sample", type=positive_int, metavar="N", help="only N of them, drawn by --seed: for a trial")
+
+
+def choice_from(arguments: argparse.Namespace) -> HeadChoice:
+    from maps.atlas.choice import HeadChoice
+
+    return HeadChoice(arguments.heads, arguments.layers, arguments.sample, arguments.seed)
+
+
 def progress_bar(
     todo: Sequence[TodoItem], done: int, doing: str = "mapping", unit: str = "layer"
 ) -> Iterable[TodoItem]:
@@ -78,7 +101,6 @@ def add_model_argument(p: argparse.ArgumentParser) -> None:
 
 def model_from(arguments: argparse.Namespace) -> str:
     """The model's name with its revision, `name@revision`; raises MapsError for a revision of a model that is here."""
-    from maps.errors import MapsError
     from maps.weights.open import is_on_hub, with_revision
 
     if arguments.revision is None:
@@ -122,7 +144,6 @@ def add_reading_options(p: argparse.ArgumentParser) -> None:
 
 def reading_from(arguments: argparse.Namespace) -> Reading:
     """The reading from these options; raises MapsError for one that does not exist."""
-    from maps.errors import MapsError
     from maps.mapping.reading import AUTO, PAPER, Reading
 
     if arguments.reading == AUTO:

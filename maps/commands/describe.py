@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import maps
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text, whole_number
-from maps.commands.arguments import add_server_options, chat_from, model_name
+from maps.commands.arguments import add_choice_options, add_server_options, chat_from, choice_from, model_name
 from maps.commands.server_run import print_cost_and_reasons
+from maps.data import predefined_relations
 from maps.describers.describe_atlas import DescribeSummary, DescribeWork, describe_atlas, redo_start, remaining_work
-from maps.describers.describer import OFFLINE
+from maps.describers.describer import OFFLINE, make_describer
 from maps.describers.prompt import description_messages
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
@@ -23,6 +23,8 @@ from maps.text import pluralize
 
 if TYPE_CHECKING:
     from maps.llm.client import Chat
+
+DEFAULT_DESCRIBER = "gpt-4o"
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -37,8 +39,23 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument(
         "--describer",
         type=model_name,
-        default="gpt-4o",
-        help="offline, or a model on an OpenAI-compatible server (default gpt-4o)",
+        help="offline, or a model on an OpenAI-compatible server (default gpt-4o); whose descriptions --from has",
+    )
+    add_choice_options(p)
+    p.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE",
+        help="store descriptions that were written elsewhere: .csv, .tsv or .jsonl with head, input_strings, "
+        "observed_pattern, or reply, and optionally describer, reasoning, support, mapping_hash",
+    )
+    p.add_argument(
+        "--to",
+        dest="target",
+        type=Path,
+        metavar="FILE",
+        help="write the questions to a file and ask nobody: .jsonl, .csv, or text to copy from",
     )
     add_server_options(p, "heads asked about")
     p.add_argument("--seed", type=whole_number, default=0, help="of the first question about a head (default 0)")
@@ -50,10 +67,17 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Describes the heads that are not described yet."""
+    if arguments.source is not None or arguments.target is not None:
+        exchange_files(arguments)
+        return
+    arguments.describer = arguments.describer or DEFAULT_DESCRIBER
     if arguments.describer == OFFLINE:
         if arguments.dry_run or arguments.batch:
             raise MapsError("The offline describer uses no server: leave out --dry-run and --batch.")
-        print_result(arguments, maps.describe(arguments.atlas, OFFLINE, redo=arguments.redo))
+        describer = make_describer(OFFLINE, relations=predefined_relations())
+        print_result(
+            arguments, describe_atlas(arguments.atlas, describer, redo=arguments.redo, choice=choice_from(arguments))
+        )
         return
     prices = read_prices(arguments.prices)
     if not arguments.dry_run:
@@ -66,13 +90,33 @@ def run(arguments: argparse.Namespace) -> None:
         print_text(f"\nThe question about {head}:\n\n{description_messages(mappings)[0]['content']}")
 
 
+def exchange_files(arguments: argparse.Namespace) -> None:
+    """Writes the questions to a file, or stores the descriptions in one."""
+    from maps.describers.written import store_written, write_questions
+
+    used = [name for name in ("batch", "dry_run", "redo") if getattr(arguments, name)]
+    used += ["from"] if arguments.source and arguments.target else []
+    if used:
+        option = "--from" if arguments.target is None else "--to"
+        raise MapsError(f"{option} asks no model: leave out --{used[0].replace('_', '-')}.")
+    if arguments.target is not None:
+        count = write_questions(Atlas.open(arguments.atlas), arguments.target, choice_from(arguments))
+        print_text(f"The questions about {pluralize(count, 'head')} are in {arguments.target}.")
+        return
+    if choice_from(arguments).is_restricted:
+        raise MapsError("--from stores every row of the file: leave out --heads, --layers and --sample.")
+    for describer, summary in store_written(arguments.atlas, arguments.source, arguments.describer).items():
+        arguments.describer = describer
+        print_result(arguments, summary)
+
+
 def plan_work(arguments: argparse.Namespace) -> DescribeWork:
     """The heads that the describer has still to describe; writes nothing."""
     from maps.describers.describe_in_batches import is_open_batch_redo
 
     folder, name = arguments.atlas, arguments.describer
     redo = arguments.redo or (arguments.batch and is_open_batch_redo(folder, name))
-    return remaining_work(folder, name, redo_start(folder, name) if redo else None)
+    return remaining_work(folder, name, redo_start(folder, name) if redo else None, choice_from(arguments))
 
 
 def ask_server(arguments: argparse.Namespace, prices: PriceTable) -> None:
@@ -101,14 +145,15 @@ def describe_from_server(arguments: argparse.Namespace, chat: Chat, work: Descri
     from maps.describers.describe_in_batches import describe_in_batches, read_open_batch
     from maps.describers.openai_compatible import OpenAICompatibleDescriber
 
-    folder, seed, redo = arguments.atlas, arguments.seed, arguments.redo
+    folder, choice = arguments.atlas, choice_from(arguments)
+    options: dict[str, Any] = {"seed": arguments.seed, "redo": arguments.redo, "choice": choice}
     if not arguments.batch:
-        return describe_atlas(folder, OpenAICompatibleDescriber(chat), arguments.concurrency, seed=seed, redo=redo)
+        return describe_atlas(folder, OpenAICompatibleDescriber(chat), arguments.concurrency, **options)
     if sent := read_open_batch(folder, chat.model):
         print_text(f"Continuing the batch that was sent at {sent.sent_at}, with {pluralize(len(sent.heads), 'head')}.")
     elif work.todo:
         print_text("One head is asked about first, at the full price, to check the request before the batch is sent.")
-    return describe_in_batches(folder, chat, seed=seed, redo=redo)
+    return describe_in_batches(folder, chat, **options)
 
 
 def cost_preview(arguments: argparse.Namespace, work: DescribeWork, prices: PriceTable) -> str:
@@ -137,7 +182,7 @@ def print_result(arguments: argparse.Namespace, summary: DescribeSummary) -> Non
     failed = f" and failed on {summary.failed:,} (see failures.parquet)" if summary.failed else ""
     print_text(f"{name} described {pluralize(summary.asked, 'head')} now{failed}.")
     heads = pluralize(summary.heads, "head")
-    print_text(f"It sees a pattern in {summary.patterns:,} of {heads}: {folder}/descriptions.parquet")
+    print_text(f"It sees a pattern in {summary.patterns:,} of {heads} that it described: {folder}/descriptions.parquet")
     if summary.failed > summary.asked:
         raise RunFailedError(
             f"{name} failed on more heads than it described; the reasons are in {folder}/failures.parquet. The same "

@@ -13,13 +13,13 @@ from maps.commands.arguments import (
     MISSING_PICTURES_HINT,
     add_model_options,
     calibration_from,
+    head_list,
     model_from,
     progress_bar,
     settings_from,
 )
 from maps.errors import MapsError
 from maps.text import pluralize
-from maps.types import HeadId
 
 if TYPE_CHECKING:
     from maps.atlas.schema import Row
@@ -74,14 +74,6 @@ def result_text(result: Result) -> str:
     """Which relations were left out, and where the results are."""
     lines = [f"Left out: {each.relation} ({each.reason})." for each in result.left_out_relations]
     return "\n".join([*lines, f"{pluralize(len(result.rows), 'relation')} in {result.folder}/{result.experiment}.csv"])
-
-
-def head_list(text: str) -> tuple[HeadId, ...]:
-    """An argument such as `L26H2,L23H4`."""
-    try:
-        return tuple(dict.fromkeys(HeadId.parse(each) for each in text.split(",")))
-    except MapsError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run_directions(arguments: argparse.Namespace) -> str:

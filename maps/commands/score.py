@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, positive_int, print_text, whole_number
-from maps.commands.arguments import add_server_options, chat_from, model_name, progress_bar
+from maps.commands.arguments import (
+    add_choice_options,
+    add_server_options,
+    chat_from,
+    choice_from,
+    model_name,
+    progress_bar,
+)
 from maps.commands.server_run import print_cost_and_reasons
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
@@ -24,7 +31,9 @@ if TYPE_CHECKING:
     from maps.scoring.measures import RandomHeadDraw
     from maps.scoring.plan import DetectionPlan
 
-SCORER_OPTIONS = ("describer", "base_url", "max_tokens", "max_cost", "prices")  # only used with --scorer
+SCORER_OPTIONS = (  # only used with --scorer
+    *("describer", "base_url", "max_tokens", "max_cost", "prices", "heads", "layers", "sample"),
+)
 VISIBLE_SUPPORT = 20  # of 30 mappings: a visible pattern has at least this support (docs/contract.md, section 5)
 
 
@@ -42,6 +51,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "--scorer", type=model_name, help="a model on an OpenAI-compatible server (default: only the offline measures)"
     )
     p.add_argument("--describer", type=model_name, help="score only this describer's descriptions")
+    add_choice_options(p)
     add_server_options(p, "questions asked")
     p.add_argument("--seed", type=whole_number, default=0, help="of the random heads and the questions (default 0)")
     p.add_argument("--random", type=positive_int, default=20, metavar="N", help="random heads per layer (default 20)")
@@ -57,10 +67,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Computes the offline measures, then asks the scorer; prints the first results of both."""
     from maps.atlas.reader import Atlas
     from maps.scoring.measures import RandomHeadDraw
-    from maps.scoring.plan import plan_detection
 
     atlas, draw = Atlas.open(arguments.atlas), RandomHeadDraw(arguments.random, arguments.seed)
-    unused = [f"--{name.replace('_', '-')}" for name in SCORER_OPTIONS if getattr(arguments, name) is not None]
+    unused = [f"--{name.replace('_', '-')}" for name in SCORER_OPTIONS if getattr(arguments, name) not in (None, ())]
     if not arguments.scorer and unused:
         raise MapsError(f"{unused[0]} needs a scorer: name one with --scorer MODEL, or leave it out.")
     with lock_folder(atlas.folder, "score"):
@@ -68,9 +77,15 @@ def run(arguments: argparse.Namespace) -> None:
             run_offline_measures(atlas, draw, arguments)
             print_text("To have a language model check the descriptions too, add --scorer MODEL.")
             return
-        planned, chat = plan_detection(atlas, arguments.describer, arguments.seed), open_scorer(arguments)
+        planned, chat = plan_scored_heads(atlas, arguments), open_scorer(arguments)
         run_offline_measures(atlas, draw, arguments)
         ask_scorer(atlas, planned, chat, arguments)
+
+
+def plan_scored_heads(atlas: Atlas, arguments: argparse.Namespace) -> DetectionPlan:
+    from maps.scoring.plan import plan_detection
+
+    return plan_detection(atlas, arguments.describer, arguments.seed, choice_from(arguments))
 
 
 def run_offline_measures(atlas: Atlas, draw: RandomHeadDraw, arguments: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maps.atlas.append_log import merge_pending_rows, open_row_writer, read_pending_rows, refusal_of_row
+from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.info import is_text
 from maps.atlas.reader import Atlas
 from maps.atlas.run_notes import RunNotes
@@ -31,7 +32,7 @@ MAX_REASON_LENGTH = 300  # characters
 
 
 class DescribeSummary(NamedTuple):
-    """The result of a run: heads described and heads failed in this run; patterns and heads in the whole atlas."""
+    """The result of a run: heads described and heads failed in it; heads that are described now, and with a pattern."""
 
     asked: int
     failed: int
@@ -56,9 +57,15 @@ class DescribeWork:
 
 
 def describe_atlas(
-    folder: Path, describer: Describer, concurrency: int = 1, *, seed: int = 0, redo: bool = False
+    folder: Path,
+    describer: Describer,
+    concurrency: int = 1,
+    *,
+    seed: int = 0,
+    redo: bool = False,
+    choice: HeadChoice = EVERY_HEAD,
 ) -> DescribeSummary:
-    """Describes every head whose current mappings have no description by this describer; with `redo`, every head.
+    """Describes every chosen head whose current mappings have no description by this describer; with `redo`, all.
 
     A run continues an interrupted one: nothing is asked twice. A `redo` continues an unfinished `redo`.
     """
@@ -74,11 +81,15 @@ def describe_atlas(
             concurrency=concurrency,
         )
 
-    return run_describer(folder, describer.name, redo, ask)
+    return run_describer(folder, describer.name, redo, ask, choice)
 
 
 def run_describer(
-    folder: Path, describer: str, redo: bool, ask: Callable[[DescribeWork, AnswerStore], Coroutine[Any, Any, None]]
+    folder: Path,
+    describer: str,
+    redo: bool,
+    ask: Callable[[DescribeWork, AnswerStore], Coroutine[Any, Any, None]],
+    choice: HeadChoice = EVERY_HEAD,
 ) -> DescribeSummary:
     """Runs `ask` on the heads that a describer still has to describe, and notes an unfinished `redo`."""
     atlas = Atlas.open(folder)
@@ -90,7 +101,7 @@ def run_describer(
         redo_since = redo_start(folder, describer) if redo else None
         if redo_since:
             redo_notes(folder).write_entry(describer, redo_since.isoformat())
-        work = remaining_work(folder, describer, redo_since)
+        work = remaining_work(folder, describer, redo_since, choice)
         answers = AnswerStore(work)
         if work.todo:
             with answers.open():
@@ -100,7 +111,9 @@ def run_describer(
         return summarise_run(work, answers)
 
 
-def remaining_work(folder: Path, describer: str, since: datetime | None = None) -> DescribeWork:
+def remaining_work(
+    folder: Path, describer: str, since: datetime | None = None, choice: HeadChoice = EVERY_HEAD
+) -> DescribeWork:
     """What a describer still has to do. `since`: descriptions before that time do not count. Writes nothing.
 
     A head is done if its newest description is of its current mappings.
@@ -117,7 +130,7 @@ def remaining_work(folder: Path, describer: str, since: datetime | None = None) 
         for head, row in newest.items()
         if hashes.get(head) == row["mapping_hash"] and (since is None or row["created_at"] >= since)
     }
-    todo = [(head, mappings_by_head[head]) for head in atlas.head_ids if head not in done]
+    todo = [(head, mappings_by_head[head]) for head in choice.select(atlas.head_ids) if head not in done]
     earlier_counts = Counter(HeadId(row["layer"], row["head"]) for row in rows)
     return DescribeWork(atlas, describer, todo, hashes, earlier_counts, count_stored_rows(atlas))
 
@@ -160,7 +173,7 @@ def summarise_run(work: DescribeWork, answers: AnswerStore) -> DescribeSummary:
         )
     rows = [row for row in work.atlas.descriptions() if row["describer"] == work.describer]
     patterns, counts = sum(row["pattern"] for row in rows), answers.row_counts
-    return DescribeSummary(counts["descriptions"], counts["failures"], patterns, len(work.atlas.head_ids))
+    return DescribeSummary(counts["descriptions"], counts["failures"], patterns, len(rows))
 
 
 class AnswerStore:

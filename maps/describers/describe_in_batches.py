@@ -8,6 +8,7 @@ from collections.abc import Mapping as Dictionary
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.run_notes import RunNotes
 from maps.describers.ask_many import ask_each
 from maps.describers.describe_atlas import (
@@ -50,7 +51,13 @@ class BatchRound(NamedTuple):
 
 
 def describe_in_batches(
-    folder: Path, chat: Chat, *, seed: int = 0, redo: bool = False, poll: float = FIRST_POLL
+    folder: Path,
+    chat: Chat,
+    *,
+    seed: int = 0,
+    redo: bool = False,
+    poll: float = FIRST_POLL,
+    choice: HeadChoice = EVERY_HEAD,
 ) -> DescribeSummary:
     """Describes the heads of an atlas as `describe_atlas` does, at the price of batches; may wait up to a day.
 
@@ -65,7 +72,7 @@ def describe_in_batches(
     def ask(work: DescribeWork, answers: AnswerStore) -> Coroutine[Any, Any, None]:
         return _BatchRun(chat, seed, poll, work, answers).run()
 
-    return run_describer(folder, chat.model, is_redo, ask)
+    return run_describer(folder, chat.model, is_redo, ask, choice)
 
 
 class _BatchRun:

@@ -8,6 +8,7 @@ from typing import Protocol
 from maps.types import Answer, Mapping, Relation
 
 OFFLINE = "offline"
+RESERVED_NAMES = (OFFLINE, "reference")  # describers of the project: nobody else's descriptions have these names
 
 
 class Describer(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.errors import MapsError
@@ -42,8 +43,12 @@ class DetectionPlan(NamedTuple):
     short_count: int  # fewer than ten items of a kind: fewer items in the question
 
 
-def plan_detection(atlas: Atlas, describer: str | None, seed: int) -> DetectionPlan:
-    """The questions about all current descriptions, or those of one describer; raises MapsError if there are none."""
+def plan_detection(atlas: Atlas, describer: str | None, seed: int, choice: HeadChoice = EVERY_HEAD) -> DetectionPlan:
+    """The questions about current descriptions of the chosen heads, or those of one describer.
+
+    Controls are drawn from all described heads, chosen or not. Raises MapsError if there is no description.
+    """
+    chosen = set(choice.select(atlas.head_ids))
     rows = [row for row in atlas.descriptions() if describer in (None, row["describer"])]
     if not rows:
         by_whom = "" if describer is None else f" by {describer}"
@@ -55,7 +60,7 @@ def plan_detection(atlas: Atlas, describer: str | None, seed: int) -> DetectionP
     for name in sorted({row["describer"] for row in fresh}):
         described = {head_of(row): row for row in fresh if row["describer"] == name and row["pattern"]}
         partners = exchange_partners(described, seed)
-        for head, row in sorted(described.items()):
+        for head, row in sorted((head, row) for head, row in described.items() if head in chosen):
             items = draw_items(head, held_out, seed)
             own_count = sum(item.head == head for item in items)
             short_count += not own_count == len(items) - own_count == ITEMS_PER_KIND
@@ -64,8 +69,9 @@ def plan_detection(atlas: Atlas, describer: str | None, seed: int) -> DetectionP
             answerable = [question for question in both if {True, False} <= set(question.truth)]
             without_control_count += len(answerable) == 1
             questions += answerable
-    unclear_count = sum(not row["pattern"] for row in fresh)
-    return DetectionPlan(questions, unclear_count, len(rows) - len(fresh), without_control_count, short_count)
+    unclear_count = sum(not row["pattern"] for row in fresh if head_of(row) in chosen)
+    stale_count = sum(row["description_id"] in stale for row in rows if head_of(row) in chosen)
+    return DetectionPlan(questions, unclear_count, stale_count, without_control_count, short_count)
 
 
 def head_of(row: Row) -> HeadId:

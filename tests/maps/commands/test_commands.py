@@ -81,7 +81,8 @@ def test_a_model_is_mapped_described_and_shown(tmp_path: Path, capsys: Capture, 
     assert capsys.readouterr() == (f"The atlas in {out} was already finished.\n", "")
     assert main(["describe", str(out), "--describer", "offline"]) == 0
     assert capsys.readouterr().out == (
-        f"offline described 4 heads now.\nIt sees a pattern in 0 of 4 heads: {out}/descriptions.parquet\n"
+        "offline described 4 heads now.\n"
+        f"It sees a pattern in 0 of 4 heads that it described: {out}/descriptions.parquet\n"
     )
     assert main(["show", str(out), "l1h3"]) == 0
     shown = capsys.readouterr().out.split("\n")
