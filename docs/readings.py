@@ -17,6 +17,7 @@ from statistics import fmean
 from docs.performance import markdown_table
 from maps.analysis.classification import classify
 from maps.atlas.reader import Atlas
+from maps.describers.names import OFFLINE
 from maps.experiments.calibrate import TOKENS
 from maps.experiments.calibration_streams import BLOCKS
 from maps.experiments.readings import split_into_thirds
@@ -79,7 +80,8 @@ def count_heads(atlas: Atlas) -> list[Row]:
     """The heads of every layer: all, those that are classified, and those in which the offline rules see a pattern."""
     settings = atlas.info["settings"]
     classified = classify(atlas.table("relations"), settings["tau"], settings["min_pairs"])
-    described = {(row["layer"], row["head"]) for row in atlas.descriptions() if row["pattern"]}
+    by_rules = [row for row in atlas.descriptions() if row["describer"] == OFFLINE]
+    described = {(row["layer"], row["head"]) for row in by_rules if row["pattern"]}
     rows = []
     for layer in sorted({head.layer for head in atlas.head_ids}):
         heads = [head for head in atlas.head_ids if head.layer == layer]

@@ -23,16 +23,21 @@ from annotation.study.study import (
 )
 from annotation.types import Judgment, StudyItem
 from maps.atlas.reader import Atlas
-from maps.describers.describer import OFFLINE
+from maps.describers.names import OFFLINE, REFERENCE
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
 from maps.types import HeadId, Mapping
 
 
 def main_describer(atlas: Atlas) -> str:
-    """The describer with the most descriptions, the offline one last; an empty name if nothing is described."""
+    """The describer with the most descriptions; an empty name if nothing is described.
+
+    A language model comes before the rules, and these before the maintainers, whose descriptions are what others are
+    compared with.
+    """
     counts = Counter(row["describer"] for row in atlas.descriptions())
-    return max(counts, key=lambda name: (name != OFFLINE, counts[name], name), default="")
+    order = (REFERENCE, OFFLINE)
+    return max(counts, key=lambda name: (name not in order, name != REFERENCE, counts[name], name), default="")
 
 
 @dataclass(frozen=True)

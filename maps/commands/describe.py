@@ -13,7 +13,8 @@ from maps.commands.arguments import add_choice_options, add_server_options, chat
 from maps.commands.server_run import print_cost_and_reasons
 from maps.data import predefined_relations
 from maps.describers.describe_atlas import DescribeSummary, DescribeWork, describe_atlas, redo_start, remaining_work
-from maps.describers.describer import OFFLINE, make_describer
+from maps.describers.describer import make_describer
+from maps.describers.names import REFERENCE, RESERVED_NAMES
 from maps.describers.prompt import description_messages
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
@@ -39,7 +40,8 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument(
         "--describer",
         type=model_name,
-        help="offline, or a model on an OpenAI-compatible server (default gpt-4o); whose descriptions --from has",
+        help="offline (rules), reference (the maintainers', of the bundled model), or a model on an OpenAI-compatible "
+        "server (default gpt-4o); with --from: who wrote the file",
     )
     add_choice_options(p)
     p.add_argument(
@@ -71,13 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
         exchange_files(arguments)
         return
     arguments.describer = arguments.describer or DEFAULT_DESCRIBER
-    if arguments.describer == OFFLINE:
-        if arguments.dry_run or arguments.batch:
-            raise MapsError("The offline describer uses no server: leave out --dry-run and --batch.")
-        describer = make_describer(OFFLINE, relations=predefined_relations())
-        print_result(
-            arguments, describe_atlas(arguments.atlas, describer, redo=arguments.redo, choice=choice_from(arguments))
-        )
+    if arguments.describer in RESERVED_NAMES:
+        describe_without_server(arguments)
         return
     prices = read_prices(arguments.prices)
     if not arguments.dry_run:
@@ -88,6 +85,19 @@ def run(arguments: argparse.Namespace) -> None:
     if work.todo:
         head, mappings = work.todo[0]
         print_text(f"\nThe question about {head}:\n\n{description_messages(mappings)[0]['content']}")
+
+
+def describe_without_server(arguments: argparse.Namespace) -> None:
+    """Describes by rules, or takes the maintainers' descriptions."""
+    from maps.describers.reference import known_heads
+
+    name, choice = arguments.describer, choice_from(arguments)
+    if arguments.dry_run or arguments.batch:
+        raise MapsError(f"The {name} describer uses no server: leave out --dry-run and --batch.")
+    if name == REFERENCE:
+        choice = known_heads(Atlas.open(arguments.atlas), choice)
+    describer = make_describer(name, relations=predefined_relations())
+    print_result(arguments, describe_atlas(arguments.atlas, describer, redo=arguments.redo, choice=choice))
 
 
 def exchange_files(arguments: argparse.Namespace) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from maps.describers.names import OFFLINE, REFERENCE
 from maps.types import Answer, Mapping, Relation
-
-OFFLINE = "offline"
-RESERVED_NAMES = (OFFLINE, "reference")  # describers of the project: nobody else's descriptions have these names
 
 
 class Describer(Protocol):
@@ -33,7 +31,7 @@ def make_describer(
     concurrency: int = 1,
     relations: Sequence[Relation] = (),
 ) -> Describer:
-    """The offline describer for `offline`, otherwise the model of that name on an OpenAI-compatible server.
+    """The rules for `offline`, the maintainers' for `reference`, otherwise a model on an OpenAI-compatible server.
 
     `concurrency`: questions to the server at a time. `relations`: for the offline describer only.
     """
@@ -41,6 +39,10 @@ def make_describer(
         from maps.describers.offline.describer import OfflineDescriber
 
         return OfflineDescriber(relations)
+    if name == REFERENCE:
+        from maps.describers.reference import ReferenceDescriber
+
+        return ReferenceDescriber()
     # Imported here, since the openai package takes half a second to import.
     from maps.describers.openai_compatible import OpenAICompatibleDescriber
     from maps.llm.budget import Budget

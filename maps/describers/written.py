@@ -20,7 +20,7 @@ from maps.atlas.info import is_text
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import description_row
 from maps.describers.describe_atlas import ANSWER_TABLES, AnswerStore, DescribeSummary, remaining_work, summarise_run
-from maps.describers.describer import RESERVED_NAMES
+from maps.describers.names import RESERVED_NAMES
 from maps.describers.prompt import MAX_ANSWER_LENGTH, REPLY_KEYS, description_messages, parse_description
 from maps.errors import MapsError, ReplyError
 from maps.files.atomic import write_file

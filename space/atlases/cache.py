@@ -19,7 +19,7 @@ from maps.analysis.classification import RelationsByHead, classify, classifying_
 from maps.analysis.identification import identification_rates
 from maps.analysis.similar_heads import MappingIndex
 from maps.atlas.reader import Atlas
-from maps.describers.describer import OFFLINE
+from maps.describers.names import trust_order
 from maps.types import HeadId, is_copying_relation
 
 P = ParamSpec("P")
@@ -127,10 +127,10 @@ def mapping_index(atlas: Atlas) -> MappingIndex:
 def head_descriptions(atlas: Atlas) -> list[str]:
     """The current description of each head, in the order of `atlas.head_ids`; empty for heads without one.
 
-    The newest description by a language model; the rule-based one if there is no other.
+    The maintainers' own, else the newest by a language model; the rule-based one if there is no other.
     """
     rows = atlas.table("descriptions", ["layer", "head", "describer", "observed_pattern", "created_at"]).to_pylist()
-    rows.sort(key=lambda row: (row["describer"] != OFFLINE, row["created_at"]))  # the last one of a head wins
+    rows.sort(key=lambda row: (-trust_order(row["describer"]), row["created_at"]))  # the last one of a head wins
     by_head = {HeadId(row["layer"], row["head"]): row["observed_pattern"] for row in rows}
     return [by_head.get(head, "") for head in atlas.head_ids]
 

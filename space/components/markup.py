@@ -15,7 +15,7 @@ from typing import Any, Self
 from markupsafe import Markup, escape
 
 from maps.atlas.reader import Atlas
-from maps.describers.describer import OFFLINE
+from maps.describers.names import OFFLINE, REFERENCE
 from maps.report.copying_control import classified_value, control_phrase, stronger_value
 from maps.text import is_invisible, relation_label, unicode_escape, visible_token
 from maps.types import HeadId, RelationScore
@@ -127,8 +127,14 @@ def hidden_descriptions_notice(atlas: Atlas) -> Html:
     return notice(sentence) if sentence else Html("")
 
 
+AUTHOR_WORDS = {
+    OFFLINE: "a rule-based baseline (no language model)",
+    REFERENCE: "the project's maintainers, from the 30 mappings (reference)",
+}
+
+
 def author_words(describer: str) -> str:
-    return "a rule-based baseline (no language model)" if describer == OFFLINE else describer
+    return AUTHOR_WORDS.get(describer, describer)
 
 
 def description_preview(description: str) -> Html:

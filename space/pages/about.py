@@ -37,7 +37,8 @@ the *target* when it attends to the *source*. From these scores we show
 output. {readings} The file `docs/readings.md` of the source code explains them.
 
 **Who wrote the descriptions.** Each description names its author. *offline* is a rule-based baseline: it is neither a
-language model nor a person.
+language model nor a person. *reference* was written by the project's maintainers, who read the 30 mappings of each
+head.
 
 **How tokens are shown.** A raised dot is a space, ⏎ a newline, ⇥ a tab. `\\xE2` is a byte that is not text on its own.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maps.atlas.schema import Row
-from maps.describers.describer import OFFLINE
+from maps.describers.names import RESERVED_NAMES, trust_order
 from maps.report.head_text import MAX_CHECKS, check_text, concentration_text, detection_text
 from space.atlases.head_rows import HeadRows
 from space.atlases.hidden import HIDDEN_DESCRIPTION
@@ -14,11 +14,11 @@ HIDDEN_CHECKS_MESSAGE = "Checks that would give the description away are hidden 
 
 
 def leading_description(rows: HeadRows, is_hidden: bool) -> Html:
-    """The description to read first, a language model's before the rules', with its author and its evidence.
+    """The description to read first, with its author and its evidence; the rules' comes last.
 
     `is_hidden`: a running study hides it.
     """
-    row = min(rows.descriptions, key=lambda row: row["describer"] == OFFLINE, default=None)
+    row = min(rows.descriptions, key=lambda row: trust_order(row["describer"]), default=None)
     if row is None:
         return notice(HIDDEN_DESCRIPTION if is_hidden else NO_DESCRIPTION_MESSAGE)
     sentences = [author_sentence(row)]
@@ -33,7 +33,7 @@ def leading_description(rows: HeadRows, is_hidden: bool) -> Html:
 
 
 def author_sentence(row: Row) -> str:
-    model = "" if row["describer"] == OFFLINE else f" ({row['model']})"
+    model = "" if row["describer"] in RESERVED_NAMES else f" ({row['model']})"
     return f"Written by {author_words(row['describer'])}{model}."
 
 

@@ -1,0 +1,11 @@
+"""The describers that the project itself brings, and whose description of a head is shown first."""
+
+from __future__ import annotations
+
+OFFLINE, REFERENCE = "offline", "reference"
+RESERVED_NAMES = (OFFLINE, REFERENCE)  # nobody else's descriptions have these names
+
+
+def trust_order(describer: str) -> int:
+    """Whose description of a head is shown first, the lower: the maintainers', a language model's, the rules'."""
+    return {REFERENCE: 0, OFFLINE: 2}.get(describer, 1)
