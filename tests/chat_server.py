@@ -236,6 +236,7 @@ class ChatServer:
     request_keys: list[str] = field(default_factory=list)
     client_ports: list[int] = field(default_factory=list)  # by request
     url: str = ""
+    models: list[Any] = field(default_factory=list)  # what a router lists
     files: dict[str, bytes] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     polls_until_done: int = 1  # requests for the state of a batch until it is completed
@@ -299,6 +300,9 @@ def serve_chat(*script: Behaviour) -> Iterator[ChatServer]:
         chat.client_ports.append(request.client.port if request.client else 0)
         return await run_in_threadpool(chat.reply, await request.json(), key)
 
+    async def models(_request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": chat.models})
+
     async def upload(request: Request) -> Response:
         if chat.batch_api != "whole":
             return error_response(404, "Not found") if chat.batch_api == "none" else web_page_reply({})
@@ -326,6 +330,7 @@ def serve_chat(*script: Behaviour) -> Iterator[ChatServer]:
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", complete, methods=["POST"]),
+            Route("/v1/models", models),
             Route("/v1/files", upload, methods=["POST"]),
             Route("/v1/files/{name}/content", content),
             Route("/v1/batches", batches, methods=["GET", "POST"]),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text, whole_number
 from maps.commands.arguments import add_choice_options, add_server_options, chat_from, choice_from, model_name
-from maps.commands.server_run import print_cost_and_reasons
+from maps.commands.server_run import default_describer, print_cost_and_reasons, resolve_model
 from maps.data import predefined_relations
 from maps.describers.describe_atlas import DescribeSummary, DescribeWork, describe_atlas, redo_start, remaining_work
 from maps.describers.describer import make_describer
@@ -25,8 +25,6 @@ from maps.text import pluralize
 if TYPE_CHECKING:
     from maps.llm.client import Chat
 
-DEFAULT_DESCRIBER = "gpt-4o"
-
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p = commands.add_parser(
@@ -40,8 +38,9 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument(
         "--describer",
         type=model_name,
-        help="offline (rules), reference (the maintainers', of the bundled model), or a model on an OpenAI-compatible "
-        "server (default gpt-4o); with --from: who wrote the file",
+        help="offline (rules), reference (the maintainers', of the bundled model), hf:MODEL (of the Hub's Inference "
+        "Providers, with HF_TOKEN), or a model on an OpenAI-compatible server (default gpt-4o); with --from: who "
+        "wrote the file",
     )
     add_choice_options(p)
     p.add_argument(
@@ -72,11 +71,12 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.source is not None or arguments.target is not None:
         exchange_files(arguments)
         return
-    arguments.describer = arguments.describer or DEFAULT_DESCRIBER
+    arguments.describer = arguments.describer or default_describer(read_prices(arguments.prices))
     if arguments.describer in RESERVED_NAMES:
         describe_without_server(arguments)
         return
-    prices = read_prices(arguments.prices)
+    described = Atlas.open(arguments.atlas).descriptions()
+    prices = resolve_model(arguments, "describer", {row["describer"] for row in described})
     if not arguments.dry_run:
         ask_server(arguments, prices)
         return

@@ -17,11 +17,11 @@ from maps.commands.arguments import (
     model_name,
     progress_bar,
 )
-from maps.commands.server_run import print_cost_and_reasons
+from maps.commands.server_run import print_cost_and_reasons, resolve_model
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
-from maps.llm.prices import SCORER_ROLE, cost_estimate_text, read_prices
+from maps.llm.prices import SCORER_ROLE, PriceTable, cost_estimate_text
 from maps.text import pluralize
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     p.add_argument("atlas", type=Path, help="the atlas's folder")
     p.add_argument(
-        "--scorer", type=model_name, help="a model on an OpenAI-compatible server (default: only the offline measures)"
+        "--scorer",
+        type=model_name,
+        help="a model on an OpenAI-compatible server, or hf:MODEL (default: only the offline measures)",
     )
     p.add_argument("--describer", type=model_name, help="score only this describer's descriptions")
     add_choice_options(p)
@@ -77,9 +79,12 @@ def run(arguments: argparse.Namespace) -> None:
             run_offline_measures(atlas, draw, arguments)
             print_text("To have a language model check the descriptions too, add --scorer MODEL.")
             return
-        planned, chat = plan_scored_heads(atlas, arguments), open_scorer(arguments)
+        planned = plan_scored_heads(atlas, arguments)
+        earlier = {str(scorer) for scorer in atlas.table("scores", ["scorer"])["scorer"].to_pylist()}
+        prices = resolve_model(arguments, "scorer", earlier)
+        chat = open_scorer(arguments, prices)
         run_offline_measures(atlas, draw, arguments)
-        ask_scorer(atlas, planned, chat, arguments)
+        ask_scorer(atlas, planned, chat, prices, arguments)
 
 
 def plan_scored_heads(atlas: Atlas, arguments: argparse.Namespace) -> DetectionPlan:
@@ -113,7 +118,9 @@ def run_offline_measures(atlas: Atlas, draw: RandomHeadDraw, arguments: argparse
     print_text(f"The targets of {heads} were measured{compared}: {atlas.folder}/concentration.parquet")
 
 
-def ask_scorer(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> None:
+def ask_scorer(
+    atlas: Atlas, planned: DetectionPlan, chat: Chat, prices: PriceTable, arguments: argparse.Namespace
+) -> None:
     """Prints the expected cost, asks the scorer, prints why questions failed, and the scores."""
     from maps.scoring.detection import run_detection
 
@@ -121,7 +128,7 @@ def ask_scorer(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argp
     if not planned.questions:
         print_text(f"There is nothing to ask {chat.model}.")
         return
-    print_text(cost_preview(atlas, planned, chat, arguments))
+    print_text(cost_preview(atlas, planned, chat, prices, arguments.seed))
     start = datetime.now(UTC)
     try:
         result = run_detection(atlas, planned.questions, chat, arguments.seed, arguments.concurrency)
@@ -154,26 +161,26 @@ def print_scores(atlas: Atlas, planned: DetectionPlan, result: DetectionRun, sco
         )
 
 
-def open_scorer(arguments: argparse.Namespace) -> Chat:
+def open_scorer(arguments: argparse.Namespace, prices: PriceTable) -> Chat:
     """The client for the scorer; raises MapsError where it cannot be used."""
     from maps.llm.error_messages import MEASURE_OFFLINE_ADVICE
 
-    budget = Budget(read_prices(arguments.prices).price_of(arguments.scorer), arguments.max_cost)
+    budget = Budget(prices.price_of(arguments.scorer), arguments.max_cost)
     chat = chat_from(arguments.scorer, arguments, budget, MEASURE_OFFLINE_ADVICE)
     chat.check_key()
     return chat
 
 
-def cost_preview(atlas: Atlas, planned: DetectionPlan, chat: Chat, arguments: argparse.Namespace) -> str:
+def cost_preview(atlas: Atlas, planned: DetectionPlan, chat: Chat, prices: PriceTable, seed: int) -> str:
     from maps.atlas.append_log import merge_pending_rows
     from maps.llm.request import ChatRequest
     from maps.scoring.detection import MAX_REPLY_TOKENS, unanswered_questions
 
     merge_pending_rows(atlas, "detections")
-    todo = unanswered_questions(atlas, planned.questions, chat.model, arguments.seed)
+    todo = unanswered_questions(atlas, planned.questions, chat.model, seed)
     longest_reply = chat.request_options.max_reply_tokens(ChatRequest([], None, None, MAX_REPLY_TOKENS))
     prompts = [message["content"] for question in todo for message in question.messages]
-    prices, today = read_prices(arguments.prices), datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
     return cost_estimate_text(chat.model, prompts, longest_reply, prices, today, role=SCORER_ROLE)
 
 

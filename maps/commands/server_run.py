@@ -1,9 +1,13 @@
-"""What commands print at the end of a run that asked a server, also of one that stops early."""
+"""What commands that ask a server have in common: which model is asked, at what price, and what a run has cost."""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from maps.atlas.reader import Atlas
@@ -11,6 +15,42 @@ from maps.command_line import print_text
 from maps.describers.failure_reasons import reason_lines, reasons_since
 from maps.errors import MapsError
 from maps.llm.budget import Budget
+from maps.llm.prices import PriceTable, current_default, read_prices
+
+DEFAULT_DESCRIBER = "gpt-4o"
+
+
+def default_describer(prices: PriceTable) -> str:
+    """GPT-4o, as in the paper, while it lives; then what the price table names instead, which is said."""
+    today = datetime.now(UTC).date()
+    name = current_default(DEFAULT_DESCRIBER, prices, today)
+    if name != DEFAULT_DESCRIBER:
+        print_text(f"{DEFAULT_DESCRIBER} is shut down, so {name} is asked, by the price table of {prices.date}.")
+    return name
+
+
+def resolve_model(arguments: argparse.Namespace, option: str, earlier: Collection[str]) -> PriceTable:
+    """The prices for a command; a model of the Hub's Inference Providers gets its provider, address and key.
+
+    `option`: the attribute of `arguments` that names the model. `earlier`: the names of models in the atlas.
+    """
+    from maps.llm.router import ROUTER_URL, choose_provider, is_routed
+
+    prices, name = read_prices(arguments.prices), getattr(arguments, option)
+    if not is_routed(name):
+        return prices
+    if getattr(arguments, "batch", False):
+        raise MapsError("The Hub's Inference Providers have no batches: leave out --batch.")
+    url, token = arguments.base_url or ROUTER_URL, arguments.environment.get("HF_TOKEN", "").strip()
+    routed = asyncio.run(choose_provider(name, url, token, earlier))
+    setattr(arguments, option, routed.name)
+    arguments.base_url = url
+    account = {"OPENAI_API_KEY": token, "OPENAI_ORG_ID": "", "OPENAI_PROJECT_ID": ""}
+    arguments.environment = {**arguments.environment, **account}
+    if routed.price is None:
+        return prices
+    today = datetime.now(UTC).date().isoformat()
+    return replace(prices, prices={**prices.prices, routed.name: routed.price}, date=f"the router, {today}")
 
 
 def print_cost_and_reasons(budget: Budget, folder: Path, table: str, start: datetime, **values: object) -> None:

@@ -136,6 +136,13 @@ def cost_estimate_text(
     return "\n".join([*lines, notice] if notice else lines)
 
 
+def current_default(model: str, prices: PriceTable, today: date) -> str:
+    """A default model while it lives; from its shutdown on, what the table names instead."""
+    day = prices.shutdown_date(model)
+    is_dead = day is not None and day <= today
+    return prices.replacement_model if is_dead and prices.replacement_model else model
+
+
 def shutdown_notice(model: str, prices: PriceTable, today: date, option: str = "--describer") -> str | None:
     """A sentence about the model's announced shutdown, if it is near or past."""
     day = prices.shutdown_date(model)
