@@ -43,10 +43,11 @@ def support_sentence(row: Row, rows: HeadRows) -> str:
 
 
 def descriptions_side_by_side(rows: HeadRows, is_hidden: bool) -> Html:
-    """What each describer says, with its inputs, its support and its detection scores."""
+    """What each describer says, in the order of trust, with its inputs, its support and its detection scores."""
     if not rows.descriptions:
         return notice(HIDDEN_DESCRIPTION if is_hidden else NO_DESCRIPTION_MESSAGE)
-    sections = join_html(description_section(row, rows) for row in rows.descriptions)
+    ordered = sorted(rows.descriptions, key=lambda row: trust_order(row["describer"]))
+    sections = join_html(description_section(row, rows) for row in ordered)
     return Html('<div class="side-by-side">{}</div>').format(sections)
 
 
