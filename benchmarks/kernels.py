@@ -105,10 +105,8 @@ class KernelBench:
 
 def measure(quick: bool = False) -> dict[str, Any]:
     """All three, and the machine's rates; `quick`: the first layer and one of its heads by the plain method, once."""
-    if quick:
-        bench, some, rounds, layers = KernelBench(layers=1), PLAIN_HEADS[:1], 1, (0,)
-    else:
-        bench, some, rounds, layers = KernelBench(), PLAIN_HEADS, ROUNDS, OUTPUT_SPACE_LAYERS
+    bench, some, rounds = (KernelBench(layers=1), PLAIN_HEADS[:1], 1) if quick else (KernelBench(), PLAIN_HEADS, ROUNDS)
+    layers: Sequence[int] = (0,) if quick else OUTPUT_SPACE_LAYERS
     single, eight = multiplication_rate(torch.float32), multiplication_rate(torch.int8)
     found: dict[str, Any] = {"float32_rate": single, "int8_rate": eight, "threads": torch.get_num_threads()}
     found["relations"] = compare_methods(bench, RELATION_METHOD, some, rounds, single)

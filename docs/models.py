@@ -23,7 +23,7 @@ class ModelLine(NamedTuple):
 
     name: str
     types: tuple[str, ...]  # in config.json
-    count: int | None = None  # of the decoders above; None: counted with the older families
+    popular: int | None = None  # of the decoders above; None: counted with the older families
     note: str = ""
 
 
@@ -75,6 +75,7 @@ LINES = (
             "mistral4",
         ),
         138,
+        "Kimi with a tokenizer.json, or K2 as GGUF; the last three and V3 are `deepseek2` in GGUF files",
     ),
     ModelLine("DeepSeek V4", ("deepseek_v4",), 6),
     ModelLine("GLM 4, 9B", ("glm",), 8),
@@ -167,9 +168,11 @@ def models_page() -> str:
         read, run = describe_reading(line.types)
         note = f", {line.note}" if line.note else ""
         types = ", ".join(f"`{name}`" for name in line.types)
-        rows.append(f"| {line.name} | {types} | {read}{note} | {run} | {'' if line.count is None else line.count} |")
+        rows.append(
+            f"| {line.name} | {types} | {read}{note} | {run} | {'' if line.popular is None else line.popular} |"
+        )
     read_now = IN_OLDER_FAMILIES + sum(
-        line.count or 0 for line in LINES if describe_reading(line.types)[0].startswith("yes")
+        line.popular or 0 for line in LINES if describe_reading(line.types)[0].startswith("yes")
     )
     explored = [(name, count, describe_reading((kind,))[0]) for name, count, kind in EXPLORED]
     explored = [("models of the older families", EXPLORED_IN_OLDER_FAMILIES, "yes"), *explored]

@@ -175,9 +175,7 @@ def save_gguf(path: Path, family: str, model: Any) -> Path:
         writer.add_head_count_kv(shape.kv_heads)
     if shape.head_width != 8 and not family.startswith("gemma4") and "kv_lora_rank" not in shape.settings:
         writer.add_value_length(shape.head_width)
-    if family == "phimoe":
-        writer.add_layer_norm_eps(shape.epsilon)
-    elif uses_rms_norms(family):
+    if uses_rms_norms(family):
         writer.add_layer_norm_rms_eps(shape.epsilon)
     else:
         writer.add_layer_norm_eps(shape.epsilon)

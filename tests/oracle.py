@@ -111,9 +111,9 @@ def plain_mixture(rows: Tensor, mixture: Mixture) -> Tensor:
     out = out if mixture.post_norm is None else plain_norm(out, mixture.post_norm)
     if mixture.shared is None:
         return out
-    share = torch.ones(1) if mixture.shared_gate is None else (x @ mixture.shared_gate.double().T).sigmoid()
+    gate = torch.ones(1) if mixture.shared_gate is None else (x @ mixture.shared_gate.double().T).sigmoid()
     shared = plain_mlp(x if mixture.shared.norm is None else rows, mixture.shared)
-    return out + share * (shared if mixture.shared_post_norm is None else plain_norm(shared, mixture.shared_post_norm))
+    return out + gate * (shared if mixture.shared_post_norm is None else plain_norm(shared, mixture.shared_post_norm))
 
 
 def sparse_mixer_shares(outputs: Tensor) -> dict[int, float]:

@@ -219,4 +219,5 @@ def chat_from(model: str, arguments: argparse.Namespace, budget: Budget, fallbac
         fallback_advice=fallback_advice,
         organization=environment.get("OPENAI_ORG_ID") or None,
         project=environment.get("OPENAI_PROJECT_ID") or None,
+        key_name=getattr(arguments, "key_name", "OPENAI_API_KEY"),
     )

@@ -126,7 +126,8 @@ def plan_work(arguments: argparse.Namespace) -> DescribeWork:
 
     folder, name = arguments.atlas, arguments.describer
     redo = arguments.redo or (arguments.batch and is_open_batch_redo(folder, name))
-    return remaining_work(folder, name, redo_start(folder, name) if redo else None, choice_from(arguments))
+    choice = choice_from(arguments)
+    return remaining_work(folder, name, redo_start(folder, name, choice) if redo else None, choice)
 
 
 def ask_server(arguments: argparse.Namespace, prices: PriceTable) -> None:

@@ -44,7 +44,7 @@ def resolve_model(arguments: argparse.Namespace, option: str, earlier: Collectio
     url, token = arguments.base_url or ROUTER_URL, arguments.environment.get("HF_TOKEN", "").strip()
     routed = asyncio.run(choose_provider(name, url, token, earlier))
     setattr(arguments, option, routed.name)
-    arguments.base_url = url
+    arguments.base_url, arguments.key_name = url, "HF_TOKEN"
     account = {"OPENAI_API_KEY": token, "OPENAI_ORG_ID": "", "OPENAI_PROJECT_ID": ""}
     arguments.environment = {**arguments.environment, **account}
     if routed.price is None:

@@ -98,15 +98,18 @@ def run_describer(
     with lock_folder(folder, "describe"):
         for table in ANSWER_TABLES:
             merge_pending_rows(atlas, table)
-        redo_since = redo_start(folder, describer) if redo else None
-        if redo_since:
+        redo_since = redo_start(folder, describer, choice) if redo else None
+        is_noted = (
+            redo_since is not None and not choice.is_restricted
+        )  # a trial neither goes on with a redo nor ends it
+        if redo_since is not None and is_noted:
             redo_notes(folder).write_entry(describer, redo_since.isoformat())
         work = remaining_work(folder, describer, redo_since, choice)
         answers = AnswerStore(work)
         if work.todo:
             with answers.open():
                 run_to_completion(ask(work, answers))
-        if redo:
+        if is_noted:
             redo_notes(folder).write_entry(describer, None)
         return summarise_run(work, answers)
 
@@ -153,9 +156,10 @@ def unfinished_redo_start(folder: Path, describer: str) -> datetime | None:
     return start
 
 
-def redo_start(folder: Path, describer: str) -> datetime:
-    """Since when descriptions count as redone: since the start of an unfinished redo, otherwise from now on."""
-    return unfinished_redo_start(folder, describer) or datetime.now(UTC)
+def redo_start(folder: Path, describer: str, choice: HeadChoice = EVERY_HEAD) -> datetime:
+    """Since when descriptions count as redone: since the start of an unfinished redo of all heads, else from now on."""
+    unfinished = None if choice.is_restricted else unfinished_redo_start(folder, describer)
+    return unfinished or datetime.now(UTC)
 
 
 def count_stored_rows(atlas: Atlas) -> dict[str, int]:

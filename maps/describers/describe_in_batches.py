@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maps.atlas.choice import EVERY_HEAD, HeadChoice
+from maps.atlas.reader import Atlas
 from maps.atlas.run_notes import RunNotes
 from maps.describers.ask_many import ask_each
 from maps.describers.describe_atlas import (
@@ -67,6 +68,7 @@ def describe_in_batches(
     seed, and recorded as failed after that. `poll`: seconds before the state of a batch is first fetched.
     """
     check_seed(seed)
+    check_batch_is_chosen(folder, chat.model, choice)
     is_redo = redo or is_open_batch_redo(folder, chat.model)
 
     def ask(work: DescribeWork, answers: AnswerStore) -> Coroutine[Any, Any, None]:
@@ -222,6 +224,19 @@ def read_open_batch(folder: Path, describer: str) -> OpenBatch | None:
     if not has_types or not all(HEAD_NAME_PATTERN.fullmatch(head) for head in batch.heads):
         raise batch_notes(folder).damaged_entry_error(describer)
     return batch
+
+
+def check_batch_is_chosen(folder: Path, describer: str, choice: HeadChoice) -> None:
+    """Raises MapsError if the open batch is about heads that are not chosen: their answers would be thrown away."""
+    batch = read_open_batch(folder, describer)
+    if batch is None or not choice.is_restricted:
+        return
+    chosen = set(map(str, choice.select(Atlas.open(folder).head_ids)))
+    if not batch.heads.keys() <= chosen:
+        raise MapsError(
+            f"A batch for {describer} about other heads is open: fetch it first, without --heads, --layers and "
+            "--sample."
+        )
 
 
 def is_open_batch_redo(folder: Path, describer: str) -> bool:

@@ -7,5 +7,5 @@ RESERVED_NAMES = (OFFLINE, REFERENCE)  # nobody else's descriptions have these n
 
 
 def trust_order(describer: str) -> int:
-    """Whose description of a head is shown first, the lower: the maintainers', a language model's, the rules'."""
+    """Whose description of a head is shown first, the lower: the reference, a language model's, the rules'."""
     return {REFERENCE: 0, OFFLINE: 2}.get(describer, 1)

@@ -1,4 +1,4 @@
-"""Reference descriptions: the project's maintainers read the thirty mappings of every head of the bundled model.
+"""Reference descriptions of the bundled model's heads, which language models wrote by the maintainers' rules.
 
 They are known by the hash of the mappings, so every atlas with the same mappings gets them.
 docs/reference_descriptions.md says how they were written.
@@ -20,7 +20,7 @@ from maps.hashes import mapping_hash
 from maps.types import Answer, Description, Mapping
 
 REFERENCE_FILES = ("smollm2-calibrated.jsonl",)  # in maps/data/reference
-AUTHORS = "the project's maintainers"
+AUTHORS = "language models, for the project's maintainers"
 
 
 @cache

@@ -33,6 +33,7 @@ from maps.types import Answer, Description, HeadId, Mapping
 QUESTION_COLUMNS = ("head", "mapping_hash", "prompt")
 MAX_FILE_BYTES = 200_000_000
 MAX_SHOWN_FAULTS = 20
+NO_OBJECT = "not an object"  # no name of a column has a space
 
 
 def write_questions(atlas: Atlas, path: Path, choice: HeadChoice = EVERY_HEAD) -> int:
@@ -148,7 +149,7 @@ def read_table(text: str, delimiter: str) -> Iterator[tuple[int, dict[str, Any]]
 
 def read_json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a string may hold other signs that end lines elsewhere
         if not line.strip():
             continue
         number += 1
@@ -156,7 +157,7 @@ def read_json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             row = None
-        yield number, normalise_names(row) if isinstance(row, dict) else {}
+        yield number, normalise_names(row) if isinstance(row, dict) else {NO_OBJECT: line}
 
 
 def normalise_names(fields: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +169,8 @@ def parse_row(
     fields: dict[str, Any], describer: str | None, atlas: Atlas, mappings: dict[HeadId, list[Mapping]]
 ) -> WrittenRow:
     """A row's description; raises ValueError or MapsError where something does not fit."""
+    if NO_OBJECT in fields:
+        raise ValueError("it is no JSON object")
     if not fields.get("head"):
         raise ValueError("it names no head")
     head = HeadId.parse(str(fields["head"]))
@@ -190,9 +193,9 @@ def parse_row(
 
 def read_description(fields: dict[str, Any]) -> Description:
     """The description in a row: in columns of its own, or as the `reply` of a model."""
-    if fields.get("reply"):
+    if reply := fields.get("reply"):
         try:
-            return parse_description(str(fields["reply"]))
+            return parse_description(reply if isinstance(reply, str) else json.dumps(reply))
         except ReplyError as error:
             raise ValueError(f"its reply has no description: {error}") from error
     reasoning, inputs, pattern = (fields.get(key.lower().replace(" ", "_")) for key in REPLY_KEYS)

@@ -23,6 +23,7 @@ from maps.llm.concurrency import ConcurrencyLimit, Place
 from maps.llm.connection import open_client
 from maps.llm.error_messages import (
     DESCRIBE_OFFLINE_ADVICE,
+    KEY_NAME,
     ErrorMessages,
     asks_for_format,
     bad_request_details,
@@ -75,6 +76,7 @@ class Chat:
         fallback_advice: str = DESCRIBE_OFFLINE_ADVICE,
         organization: str | None = None,
         project: str | None = None,
+        key_name: str = KEY_NAME,
         on_notice: Callable[[str], None] = print_above_bar,
     ) -> None:
         """Stores the settings; sends nothing. Raises DescriberError for an invalid name, address or key.
@@ -84,16 +86,17 @@ class Chat:
         `max_retries`: retries of one question after 429, 5xx or a lost connection; the wait is what the server asks
         for, otherwise `first_wait` seconds, doubled each time. `budget` counts the cost and may end the run.
         `fallback_advice`: what to do without the server, for error messages. `organization`, `project`: as in OpenAI's
-        API. `on_notice` gets a sentence about each thing that the chat changes by itself.
+        API. `key_name`: the variable that the key is from, for error messages. `on_notice` gets a sentence about each
+        thing that the chat changes by itself.
         """
         self.model = validate_model_name(model)
         self.budget = budget or Budget()
         self._base_url = (base_url or OPENAI_URL).strip()
         self._account = {"organization": organization, "project": project}
         self._api_key = (api_key or "").strip()
-        self.error_messages = ErrorMessages(model, self._base_url, self._api_key, timeout, fallback_advice)
+        self.error_messages = ErrorMessages(model, self._base_url, self._api_key, timeout, fallback_advice, key_name)
         if not (self._api_key.isascii() and self._api_key.isprintable()):
-            raise DescriberError("The API key contains invalid characters: check OPENAI_API_KEY.")
+            raise DescriberError(f"The API key contains invalid characters: check {key_name}.")
         self._timeout = timeout
         self._concurrency = concurrency
         self._max_retries = max_retries

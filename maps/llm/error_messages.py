@@ -32,11 +32,20 @@ UNSENT_ERRORS = (  # after these, the server cannot have received the whole requ
 )
 
 
+KEY_NAME = "OPENAI_API_KEY"
+
+
 class ErrorMessages:
     """The error messages for one model on one server."""
 
-    def __init__(self, model: str, url: str, api_key: str, timeout: float, fallback_advice: str) -> None:
-        """`fallback_advice`: what to do without the server. Raises DescriberError for an invalid address."""
+    def __init__(
+        self, model: str, url: str, api_key: str, timeout: float, fallback_advice: str, key_name: str = KEY_NAME
+    ) -> None:
+        """`fallback_advice`: what to do without the server. `key_name`: the variable with the key.
+
+        Raises DescriberError for an invalid address.
+        """
+        self._key_name = key_name
         self.host = host_and_port(url)
         self._url = url
         self._model = model
@@ -46,7 +55,7 @@ class ErrorMessages:
 
     def missing_key_error(self) -> DescriberError:
         return DescriberError(
-            f"{self._model} needs a key: set OPENAI_API_KEY (in Python: api_key), or {self._fallback_advice}."
+            f"{self._model} needs a key: set {self._key_name} (in Python: api_key), or {self._fallback_advice}."
         )
 
     def long_wait_error(self, seconds: float) -> DescriberError:
@@ -66,7 +75,7 @@ class ErrorMessages:
         ):
             raise ReplyError(self.error_message(error)) from None
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            advice = f"set a valid OPENAI_API_KEY, or {fallback}"
+            advice = f"set a valid {self._key_name}, or {fallback}"
             raise DescriberError(f"{host} rejected the API key: {advice}.{words}") from None
         if isinstance(error, openai.NotFoundError):
             advice = "check the name and --base-url"

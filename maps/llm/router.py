@@ -15,6 +15,7 @@ import openai
 
 from maps.errors import DescriberError, MapsError
 from maps.llm.connection import open_client
+from maps.llm.error_messages import host_and_port
 from maps.llm.prices import Price
 from maps.text import shorten
 
@@ -56,8 +57,9 @@ async def choose_provider(name: str, url: str, token: str, earlier: Collection[s
     `earlier`: names under which the atlas has answers; their provider is kept while it serves the model.
     """
     model, _, wanted = name.removeprefix(PREFIX).partition(":")
-    if not token:
+    if not token or not (token.isascii() and token.isprintable()):
         raise DescriberError("The Hub's Inference Providers need a token: set HF_TOKEN, see hf.co/settings/tokens.")
+    host_and_port(url)  # raises for an address that is none
     providers = sorted(read_providers(await list_models(url, token), model), key=lambda each: each.sort_key)
     if not providers:
         raise DescriberError(f"No provider of the Hub serves {shorten(model, 100)} now; name another model.")
@@ -77,11 +79,15 @@ async def list_models(url: str, token: str) -> Sequence[dict[str, Any]]:
     try:
         async with client:
             listed = await client.models.list()
+            return [entry.model_dump() for entry in listed.data]
     except openai.AuthenticationError:
         raise DescriberError("The Hub's router rejected the token: set a valid HF_TOKEN.") from None
     except openai.OpenAIError as error:
         raise DescriberError(f"The Hub's router gave no list of models: {shorten(str(error), 200)}") from error
-    return [entry.model_dump() for entry in listed.data]
+    except (AttributeError, TypeError, ValueError) as error:  # of an answer that is no list
+        raise DescriberError(
+            f"What answers at {host_and_port(url)} gave no list of models; check --base-url."
+        ) from error
 
 
 def read_providers(entries: Sequence[dict[str, Any]], model: str) -> list[Provider]:

@@ -33,6 +33,7 @@ from maps.weights.unreadable import (
 from maps.weights.weight_files import SAFETENSORS, check_index, choose_weight_files
 
 MAX_JSON_BYTES = 64_000_000  # of config.json and an index
+OWN_TOKENIZERS = ("tekken.json", "tiktoken.model")  # of Mistral and of Kimi
 OLD_TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.model", "added_tokens.json", "tokenizer_config.json")
 MAX_OLD_TOKENIZER_BYTES = 32_000_000
 TIKTOKEN_LINE = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
@@ -172,10 +173,10 @@ def load_tokenizer(folder: Path, names: Collection[str]) -> Tokenizer:
         return convert_tokenizer(folder)
     if (folder / "tokenizer.model").exists():
         check_packages(folder / "tokenizer.model")
-    elif "tekken.json" in names:
+    elif own := next((name for name in OWN_TOKENIZERS if name in names), None):
         raise MapsError(
-            f"{folder} has its tokenizer only as tekken.json, Mistral's own format, which is not read; "
-            "put the model's tokenizer.json there."
+            f"{folder} has its tokenizer only as {own}, a format of its makers, which is not read; put the model's "
+            "tokenizer.json there."
         )
     return convert_tokenizer(folder)
 
@@ -199,4 +200,6 @@ def convert_tokenizer(folder: Path) -> Tokenizer:
     from transformers import AutoTokenizer
 
     with translate_panics(f"{folder} has no readable tokenizer", "put the model's tokenizer.json there"):
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True).backend_tokenizer
+        return AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, use_fast=True, trust_remote_code=False
+        ).backend_tokenizer

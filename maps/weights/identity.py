@@ -9,12 +9,13 @@ is no protection from somebody who wants two models to look the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
 import xxhash
 
+from maps.heads.mixture import Routing
 from maps.weights.shape import ModelShape
 from maps.weights.stored import StoredTensor
 from maps.weights.tokens import Vocabulary
@@ -24,10 +25,21 @@ LATER_ENTRIES = (  # which the first hashes did not have
 )
 
 
+LATER_ROUTING_ENTRIES = ("scored_in_group", "scales_input")
+
+
 def shape_entries(shape: ModelShape) -> dict[str, Any]:
     """The sizes that are hashed; later ones only where they are not the usual, so that older hashes stay the same."""
-    usual = {field.name: field.default for field in fields(shape) if field.name in LATER_ENTRIES}
-    return {name: value for name, value in asdict(shape).items() if name not in usual or value != usual[name]}
+    entries = without_usual(shape, LATER_ENTRIES)
+    if shape.routing is not None:
+        entries["routing"] = without_usual(shape.routing, LATER_ROUTING_ENTRIES)
+    return entries
+
+
+def without_usual(sizes: ModelShape | Routing, later: Collection[str]) -> dict[str, Any]:
+    """All entries but later ones that have their default."""
+    usual = {field.name: field.default for field in fields(sizes) if field.name in later}
+    return {name: value for name, value in asdict(sizes).items() if name not in usual or value != usual[name]}
 
 
 def hash_model(shape: ModelShape, vocabulary: Vocabulary, tensors: Iterable[tuple[str, StoredTensor]]) -> str:

@@ -50,11 +50,11 @@ def read_layer_sizes(checkpoint: Checkpoint, entries: ConfigEntries) -> tuple[La
     """The sizes of every layer, by its tensors, and whose values its heads read, by the configuration."""
     sizes = []
     for layer, values_from in enumerate(find_value_layers(checkpoint, entries)):
-        (width,) = checkpoint.source.shape(checkpoint.tensor_name("query_norm", layer))
-        rows = checkpoint.source.shape(checkpoint.locate_head_weights("value", values_from)[0])[0]
-        if not width or rows % width:
+        norm = checkpoint.source.shape(checkpoint.tensor_name("query_norm", layer))
+        value = checkpoint.source.shape(checkpoint.locate_head_weights("value", values_from)[0])
+        if len(norm) != 1 or not norm[0] or len(value) != 2 or not value[0] or value[0] % norm[0]:
             raise MapsError(f"The value heads of layer {layer} of {checkpoint.model} do not fit its query norm.")
-        sizes.append(LayerSizes(rows // width, width, values_from))
+        sizes.append(LayerSizes(value[0] // norm[0], norm[0], values_from))
     return tuple(sizes)
 
 
@@ -68,7 +68,8 @@ def find_value_layers(checkpoint: Checkpoint, entries: ConfigEntries) -> list[in
     shared, kinds = (entries.values.get(prefix + key) for key in (shared_key, kinds_key))
     if not shared:
         return list(range(layers))
-    if type(shared) is not int or not 0 < shared < layers or not isinstance(kinds, list) or len(kinds) != layers:
+    kinds = kinds if isinstance(kinds, list) and all(isinstance(kind, str | bool) for kind in kinds) else []
+    if type(shared) is not int or not 0 < shared < layers or len(kinds) != layers:
         raise MapsError(
             f"{entries.origin} does not say with {shared_key} and {kinds_key} which of its {layers} layers share "
             "values, so the model cannot be mapped."

@@ -105,8 +105,10 @@ class MlpReader:
         both, both_bias = self.read_packed("mlp_experts_gate_up"), self.read("mlp_experts_gate_up_bias")
         down_bias = self.read("mlp_experts_down_bias")
         joint["down_bias"] = joint["down_bias"] if down_bias is None else down_bias
+        if joint["down"] is None or (both is None and joint["up"] is None):
+            raise self.wrong_shapes()
         if self.layout.experts_inputs_first:
-            both, joint["down"] = both.mT, joint["down"].mT
+            both, joint["down"] = None if both is None else both.mT, joint["down"].mT
         if both is not None:
             joint["gate"], joint["up"] = self.split(both)
         if both_bias is not None:

@@ -13,11 +13,17 @@ ROWS = 1 << 14  # groups of 32 numbers that are unpacked at once
 
 
 def unpack_fp8(weight: Tensor, scale: Tensor, block: tuple[int, int]) -> Tensor:
-    """FP8 weights (n, m) times their scales, in float32.
+    """FP8 weights (n, m), or those of all experts (e, n, m), times their scales, in float32.
 
     `scale` has one number, one for each row (n, 1), or one for each block of rows and columns. Raises ValueError if it
     has another shape.
     """
+    if weight.ndim == 3 and len(scale) == len(weight):
+        return torch.stack([unpack_fp8(*each, block) for each in zip(weight, scale, strict=True)])
+    if weight.ndim != 2:
+        raise ValueError(
+            f"weights of shape {tuple(weight.shape)} with scales of shape {tuple(scale.shape)} are not read"
+        )
     n, m = weight.shape
     scale = scale.float()
     if scale.numel() == 1:

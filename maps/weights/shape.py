@@ -105,11 +105,16 @@ class ConfigEntries:
         """A whole number of at least 1; `default` if there is no entry, or it is null. Else raises MapsError."""
         value = self.values.get(key, self.defaults.get(key))
         value = default if value is None else value
-        if key.endswith(GGUF_BY_LAYER) and isinstance(value, list) and (self.layers_differ or same_or_zero(value)):
+        if key.endswith(GGUF_BY_LAYER) and isinstance(value, list) and self.may_be_joined(value):
             value = max(value, default=0)  # layers without heads have 0
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < LARGEST_NUMBER:
             raise MapsError(f"{self.origin} has no valid whole number for {key}, so the model cannot be mapped.")
         return value
+
+    def may_be_joined(self, numbers: list[Any]) -> bool:
+        """Whether a list of numbers by layer stands for its largest: all but zeros are the same, or layers differ."""
+        are_numbers = all(type(number) is int for number in numbers)
+        return are_numbers and (self.layers_differ or len(set(numbers) - {0}) == 1)
 
     def fraction(self, key: str) -> float:
         """A number between 0 and 1; raises MapsError if there is none."""
@@ -141,11 +146,6 @@ class ConfigEntries:
                 f"supported are {', '.join(sorted((*ACTIVATIONS, XIELU)))}."
             )
         return name
-
-
-def same_or_zero(numbers: Sequence[Any]) -> bool:
-    """Whether all numbers but zeros are the same."""
-    return len(set(numbers) - {0}) == 1
 
 
 def read_shape(

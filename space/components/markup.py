@@ -129,7 +129,7 @@ def hidden_descriptions_notice(atlas: Atlas) -> Html:
 
 AUTHOR_WORDS = {
     OFFLINE: "a rule-based baseline (no language model)",
-    REFERENCE: "the project's maintainers, from the 30 mappings (reference)",
+    REFERENCE: "language models for the project's maintainers, from the 30 mappings (reference)",
 }
 
 

@@ -37,8 +37,8 @@ the *target* when it attends to the *source*. From these scores we show
 output. {readings} The file `docs/readings.md` of the source code explains them.
 
 **Who wrote the descriptions.** Each description names its author. *offline* is a rule-based baseline: it is neither a
-language model nor a person. *reference* was written by the project's maintainers, who read the 30 mappings of each
-head.
+language model nor a person. *reference* was written for the project's maintainers by language models that
+read the 30 mappings of each head twice, and once more to settle; `docs/reference_descriptions.md` says how.
 
 **How tokens are shown.** A raised dot is a space, ⏎ a newline, ⇥ a tab. `\\xE2` is a byte that is not text on its own.
 

@@ -60,7 +60,7 @@ def choose_kimi_linear(names: Collection[str]) -> Family:
     return replace(KIMI_LINEAR, hub=replace(KIMI_LINEAR.hub, names={**KIMI_LINEAR.hub.names, **plain}))
 
 
-DEEPSEEK_V2 = Family(
+DEEPSEEK_V2: Family = Family(
     model_types=("deepseek_v2",),
     architecture="deepseek2",  # V3's too: files say how their routers score
     hub=TensorLayout(NAMES, LatentLayout(), prefixes=MODEL_PREFIXES),
@@ -77,7 +77,7 @@ DEEPSEEK_V2 = Family(
     is_run=False,
     choose_variant=lambda _config, names: choose_variant(DEEPSEEK_V2, names),
 )
-DEEPSEEK_V3 = replace(
+DEEPSEEK_V3: Family = replace(
     DEEPSEEK_V2,
     model_types=("deepseek_v3", "deepseek_v32", "kimi_k2"),
     architecture=None,
@@ -88,7 +88,7 @@ DEEPSEEK_V3 = replace(
     routing=RoutingRule("sigmoid"),
     choose_variant=lambda _config, names: choose_variant(DEEPSEEK_V3, names),
 )
-GLM_LATENT = replace(
+GLM_LATENT: Family = replace(
     DEEPSEEK_V3,
     model_types=("glm4_moe_lite", "glm_moe_dsa"),
     config_defaults={
@@ -97,7 +97,7 @@ GLM_LATENT = replace(
     },
     choose_variant=lambda _config, names: choose_variant(GLM_LATENT, names),
 )
-KIMI_LINEAR = replace(  # every fourth layer has heads, the others linear attention; MLP₀ is plain
+KIMI_LINEAR: Family = replace(  # every fourth layer has heads, the others linear attention; MLP₀ is plain
     DEEPSEEK_V3,
     model_types=("kimi_linear",),
     config_defaults={"rms_norm_eps": 1e-5, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "v_head_dim": 128},
@@ -105,7 +105,7 @@ KIMI_LINEAR = replace(  # every fourth layer has heads, the others linear attent
     has_layers_without_heads=True,
     choose_variant=lambda _config, names: choose_kimi_linear(names),
 )
-MISTRAL4 = replace(
+MISTRAL4: Family = replace(
     DEEPSEEK_V2,
     model_types=("mistral4",),
     architecture="mistral4",

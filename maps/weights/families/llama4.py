@@ -20,6 +20,7 @@ LLAMA4 = replace(
             **HUB_NAMES,
             **{f"mlp_{part}": f"{MLP}.{part}_proj.weight" for part in PARTS},
             "mlp_router": f"{MLP}.router.weight",
+            **{f"mlp_expert_{part}": f"{MLP}.experts.{{j}}.{part}_proj.weight" for part in PARTS},
             "mlp_experts_gate_up": f"{MLP}.experts.gate_up_proj",
             "mlp_experts_down": f"{MLP}.experts.down_proj",
             **{f"mlp_shared_{part}": f"{MLP}.shared_expert.{part}_proj.weight" for part in PARTS},

@@ -23,5 +23,6 @@ PHIMOE = Family(
         **{"rms_norm_eps": 1e-5, "num_key_value_heads": 8},
         **{"num_local_experts": 16, "num_experts_per_tok": 2},
     },
+    gguf_key_names={"epsilon": "attention.layer_norm_rms_epsilon"},  # though they are LayerNorms
     routing=RoutingRule("sparsemixer"),
 )

@@ -265,7 +265,7 @@ def test_heads_are_described_in_a_batch_and_failed_ones_asked_again_in_a_second(
     script = [*first, chat_server.malformed_reply, chat_server.too_long_error, *[chat_server.good_reply] * 5]
     budget = Budget(Price(2.5, 10, batch_factor=0.5), is_batch=True)
     with chat_server.serve_chat(*script, chat_server.good_reply, chat_server.refused_reply) as server:
-        assert describe_batched(atlas_folder, server, budget) == DescribeSummary(7, 1, 7, 8)
+        assert describe_batched(atlas_folder, server, budget) == DescribeSummary(7, 1, 7, 7)
     assert [len(server.files[f"file_{n}"].splitlines()) for n in (0, 3)] == [7, 2]
     assert {row["seed"] for row in rows(atlas_folder)} == {0, 1}
     assert sorted(row["cost_usd"] for row in rows(atlas_folder)) == [
@@ -474,7 +474,7 @@ def test_an_unknown_batch_is_reported(atlas_folder: Path) -> None:
 def test_heads_that_an_expired_batch_left_are_asked_again(atlas_folder: Path) -> None:
     with chat_server.serve_chat(chat_server.good_reply) as server:
         server.batch_ending = "expired"
-        assert describe_batched(atlas_folder, server) == DescribeSummary(6, 2, 6, 8)
+        assert describe_batched(atlas_folder, server) == DescribeSummary(6, 2, 6, 6)
     assert {row["reason"] for row in rows(atlas_folder, "failures")} == {
         "No reply in the batch: it ended with status expired."
     }

@@ -10,7 +10,7 @@ import pytest
 import docs.reference_descriptions
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
-from maps.describers.reference import reference_entries
+from maps.describers.reference import AUTHORS, reference_entries
 from maps.hashes import mapping_hash
 from maps.types import HeadId
 
@@ -51,7 +51,7 @@ def test_the_command_stores_those_of_an_atlas_with_the_same_mappings(
     entries = {entry["head"]: entry for entry in reference_entries().values()}
     for row in Atlas.open(folder).descriptions():
         entry = entries[f"L{row['layer']}H{row['head']}"]
-        assert (row["observed_pattern"], row["model"]) == (entry["observed_pattern"], "the project's maintainers")
+        assert (row["observed_pattern"], row["model"]) == (entry["observed_pattern"], AUTHORS)
         assert row["support"] == (len(entry["fits"]) or None)
 
 

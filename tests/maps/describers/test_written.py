@@ -77,6 +77,14 @@ def test_a_table_from_a_spreadsheet_is_read(atlas_folder: Path, tmp_path: Path) 
     assert stored(atlas_folder) == [("L1H0", "me", "=1+1 gives 2")]
 
 
+def test_a_reply_may_be_an_object_and_texts_may_hold_any_sign(atlas_folder: Path, tmp_path: Path) -> None:
+    reply = {"Reasoning": "", "Input strings": "Lines\u2028and\u0085more.", "Observed pattern": "One."}
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps({"head": "L0H0", "reply": reply}, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    store_written(atlas_folder, file, "me")
+    assert stored(atlas_folder) == [("L0H0", "me", "One.")]
+
+
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
@@ -90,7 +98,7 @@ def test_a_table_from_a_spreadsheet_is_read(atlas_folder: Path, tmp_path: Path) 
         ({**ROW, "support": 31}, "its support, 31, is no whole number from 0 to 30"),
         ({"head": "L0H1", "reply": "I cannot."}, "its reply has no description"),
         ({**ROW, "observed_pattern": "x" * 4001}, "a text has more than 4,000 characters"),
-        ("no object", "it names no head"),
+        ("no object", "it is no JSON object"),
     ],
 )
 def test_one_unfit_row_is_named_and_nothing_is_stored(

@@ -175,3 +175,6 @@ def test_entries_that_shapes_got_later_count_only_where_they_are_not_the_usual_o
     assert shape_entries(shape).keys() == {*first, "architecture", "activation"}
     changes: list[dict[str, Any]] = [{"residual_scale": 0.5}, {"routing": Routing(8, 2)}, {"head_layers": (1,)}]
     assert all(set(change) <= shape_entries(replace(shape, **change)).keys() for change in changes)
+    of_routing = {"experts", "chosen", "score", "normalises", "scale", "groups", "chosen_groups"}
+    assert shape_entries(replace(shape, routing=Routing(8, 2)))["routing"].keys() == of_routing
+    assert "scales_input" in shape_entries(replace(shape, routing=Routing(8, 2, scales_input=True)))["routing"]

@@ -1,4 +1,4 @@
-"""Every head of the bundled model by the plain formula in float64: ten to fifteen minutes on one core."""
+"""Output spaces of the bundled model by the plain formula in float64: ten minutes on one core."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import torch
 
 from maps.heads.circuit import HeadWeights
 from maps.heads.output_space import output_space_sizes
-from tests.plain_bundled import PlainHead, check_layer, open_bundled_model
+from tests.plain_bundled import PlainHead, open_bundled_model
 
 pytestmark = pytest.mark.long
 
 
-@pytest.mark.parametrize("layer", range(30))
-def test_hits_salient_tokens_and_targets_are_those_of_the_formula(layer: int) -> None:
-    assert check_layer(layer, range(9)) > 0
-
-
-@pytest.mark.parametrize("layer", [0, 5, 11, 19, 25, 28])
+@pytest.mark.parametrize("layer", [0, 11, 28])
 @pytest.mark.parametrize("kv_head", [0, 2])
 def test_output_space_is_that_of_the_formula(layer: int, kv_head: int) -> None:
     """All 49,152 sources and targets of two heads of a group, and of the last ones of another."""
