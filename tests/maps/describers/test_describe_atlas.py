@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from maps.atlas.choice import HeadChoice, named_heads
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, make_table
 from maps.data import predefined_relations
 from maps.describers.describe_atlas import DescribeSummary, describe_atlas
+from maps.describers.describe_in_batches import OpenBatch, batch_notes, check_batch_is_chosen
 from maps.describers.offline.describer import OfflineDescriber
 from maps.errors import DescriberError, MapsError, ReplyError
 from maps.hashes import mapping_hash
@@ -187,3 +189,25 @@ def test_describers_do_not_touch_each_others_descriptions(atlas_folder: Path) ->
         (None, None, None, None)
     }
     assert describe_atlas(atlas_folder, offline).asked == 0
+
+
+def test_a_redo_of_some_heads_neither_goes_on_with_a_redo_of_all_nor_ends_it(atlas_folder: Path) -> None:
+    describe_atlas(atlas_folder, ScriptedDescriber(EIGHT))
+    with pytest.raises(DescriberError):
+        describe_atlas(
+            atlas_folder, ScriptedDescriber([*EIGHT[:3], DescriberError("No quota left.")]), redo=True
+        )  # three of eight are done
+    some = ScriptedDescriber(EIGHT[:1])
+    assert describe_atlas(atlas_folder, some, redo=True, choice=named_heads(["L0H0"])).asked == 1
+    assert describe_atlas(atlas_folder, ScriptedDescriber(EIGHT[3:]), redo=True).asked == 5
+    assert describe_atlas(atlas_folder, ScriptedDescriber(EIGHT), redo=True).asked == 8
+
+
+def test_an_open_batch_is_not_thrown_away_by_a_choice_of_other_heads(atlas_folder: Path) -> None:
+    heads = {"L0H0": "hash", "L0H1": "hash"}
+    entry = OpenBatch("file_0", "batch_0", 1, 0, "2026-12-01T00:00:00+00:00", heads)._asdict()
+    batch_notes(atlas_folder).write_entry("gpt-4o", entry)
+    check_batch_is_chosen(atlas_folder, "gpt-4o", HeadChoice())
+    check_batch_is_chosen(atlas_folder, "gpt-4o", HeadChoice(layers=(0, 0)))
+    with pytest.raises(MapsError, match=r"^A batch for gpt-4o about other heads is open: fetch it first"):
+        check_batch_is_chosen(atlas_folder, "gpt-4o", named_heads(["L0H0"]))
