@@ -92,19 +92,18 @@ async def list_models(url: str, token: str) -> Sequence[dict[str, Any]]:
 
 def read_providers(entries: Sequence[dict[str, Any]], model: str) -> list[Provider]:
     """The providers that serve a model now; raises DescriberError if the list cannot be understood."""
-    found = []
     try:
-        for entry in entries:
-            if entry["id"] != model:
-                continue
-            for provider in entry.get("providers") or []:
-                name = str(provider["provider"])
-                if provider.get("status", "live") == "live" and PROVIDER_PATTERN.fullmatch(name):
-                    keeps_schema = bool(provider.get("supports_structured_output"))
-                    found.append(Provider(name, read_price(provider.get("pricing")), keeps_schema))
+        listed = [provider for entry in entries if entry["id"] == model for provider in entry.get("providers") or []]
+        live = [provider for provider in listed if provider.get("status", "live") == "live"]
+        found = [read_provider(provider) for provider in live if PROVIDER_PATTERN.fullmatch(str(provider["provider"]))]
     except (KeyError, TypeError, AttributeError, ValueError, MapsError) as error:
         raise DescriberError(f"The router's list of models cannot be read: {shorten(str(error), 200)}.") from error
     return found
+
+
+def read_provider(entry: dict[str, Any]) -> Provider:
+    keeps_schema = bool(entry.get("supports_structured_output"))
+    return Provider(str(entry["provider"]), read_price(entry.get("pricing")), keeps_schema)
 
 
 def read_price(pricing: Any) -> Price | None:

@@ -15,7 +15,7 @@ UPLOADED_FOLDERS = ("maps", "annotation", "space")
 COPIED_FILES = ("app.py", "LICENSE")
 # A deployment may replace or delete these files and everything in UPLOADED_FOLDERS.
 MANAGED_FILES = (*COPIED_FILES, "README.md", "requirements.txt")
-UPLOADED_SUFFIXES = {".py", ".typed", ".json", ".txt", ".csv", ".parquet", ".css", ".js", ".html", ".md"}
+UPLOADED_SUFFIXES = {".py", ".typed", ".json", ".jsonl", ".txt", ".csv", ".parquet", ".css", ".js", ".html", ".md"}
 UNUSED_PACKAGES = ("transformers", "accelerate", "openai", "datasets")  # used by commands and tests only
 ZERO_GPU_HARDWARE = "zero-a10g"  # the Hub's name for ZeroGPU
 ZERO_GPU_PACKAGE = "spaces==0.51.3"

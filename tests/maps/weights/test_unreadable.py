@@ -104,7 +104,7 @@ def test_the_kind_of_quantisation_is_seen_in_the_tensors_names(
     assert hub_refusal(hub, folder, tmp_path / "home") == QUANTISED.format(kind).replace("small", NAME)
 
 
-@pytest.mark.parametrize(("model_type", "method"), [("deepseek_v3", "fp8"), ("dbrx", "gptq")])
+@pytest.mark.parametrize(("model_type", "method"), [("minicpm3", "fp8"), ("dbrx", "gptq")])
 def test_a_family_that_is_not_supported_is_named_before_its_quantisation(
     model_type: str, method: str | None, tmp_path: Path
 ) -> None:
@@ -189,9 +189,12 @@ def test_the_package_that_a_tokenizer_needs_is_named(
     assert hub_refusal(hub, folder, tmp_path / "home").endswith(advice)
 
 
-def test_a_tokenizer_in_mistrals_own_format_is_named(folder: Path, hub: LoopbackHub, tmp_path: Path) -> None:
-    (folder / "tokenizer.json").rename(folder / "tekken.json")
-    said = "has its tokenizer only as tekken.json, Mistral's own format, which is not read; put the model's"
+@pytest.mark.parametrize("name", ["tekken.json", "tiktoken.model"])
+def test_a_tokenizer_in_its_makers_own_format_is_named(
+    name: str, folder: Path, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    (folder / "tokenizer.json").rename(folder / name)
+    said = f"has its tokenizer only as {name}, a format of its makers, which is not read; put the model's"
     assert refusal(folder) == f"{folder} {said} tokenizer.json there."
     assert said in hub_refusal(hub, folder, tmp_path / "home")
 

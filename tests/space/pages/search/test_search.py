@@ -52,7 +52,7 @@ def test_without_words_the_page_says_what_can_be_searched(served: Services) -> N
 
 
 def test_a_word_of_a_description_is_marked_and_its_head_linked(served: Services) -> None:
-    html = build_content(served, {"q": "pronoun"}).html
+    html = build_content(served, {"q": "pronoun", "model": "SmolLM2-135M-Instruct"}).html
     assert "<mark>pronouns</mark>" in html
     assert 'href="head?model=SmolLM2-135M-Instruct&amp;layer=26&amp;head=2"' in html
 
