@@ -124,8 +124,8 @@ Every family is tested: a small random model that transformers builds and saves 
 first MLP and the norms are compared with the model's own modules in float64, from safetensors and, where there is
 such a name, from GGUF files with the tensors where llama.cpp's converter puts them; whole atlases are compared with
 all of M. **Real checkpoints** that were mapped: SmolLM2-135M-Instruct (`llama`) and Qwen2.5-Coder-1.5B-Instruct
-(`qwen2`), both from GGUF files. Of all other lines real files have not been tried yet; [say](../CONTRIBUTING.md) what
-does not open.
+(`qwen2`), both from GGUF files. Real files of
+the other lines have not been tried yet; please [report](../CONTRIBUTING.md) those that do not open.
 
 Models that see images are read if the `text_config` in their config.json is of one of these types. FP8 and MXFP4
 weights are read, and every kind of GGUF file, also in parts; GPTQ, AWQ, bitsandbytes and MLX are refused: use the

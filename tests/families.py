@@ -119,6 +119,8 @@ LATENT = {  # heads whose keys, of which 4 entries are rotated, and values are m
 LATENT_EXPERTS = {**LATENT, **GLM_EXPERTS, "n_shared_experts": 1}
 INDEXER = {"index_n_heads": 2, "index_head_dim": 8, "index_topk": 4}
 LATENT_HEADS: dict[str, Any] = {"kv_heads": 4, "head_width": 12, "is_run": False}
+LLAMA4 = {**EXPERTS, "intermediate_size_mlp": 24, "attention_chunk_size": 16}
+LLAMA4_CLASS: dict[str, Any] = {"model_class": "Llama4", "is_run": False}
 GEMMA4 = {
     **{key: value for key, value in GEMMA_SETTINGS.items() if key != "query_pre_attn_scalar"},
     **{"layer_types": ["sliding_attention", "full_attention"] * 2, "num_hidden_layers": 4, "sliding_window": 16},
@@ -347,9 +349,8 @@ FAMILY_MODELS = {
     "llama4_text": wide(
         "Llama4Text",
         "llama4",
-        {**EXPERTS, "num_experts_per_tok": 1, "intermediate_size_mlp": 24, "attention_chunk_size": 16},
-        model_class="Llama4",
-        is_run=False,
+        {**LLAMA4, "num_experts_per_tok": 1},
+        **LLAMA4_CLASS,
     ),
     "kimi_linear": grouped(
         "KimiLinear",
@@ -381,9 +382,8 @@ VARIANTS = {  # kinds within a family, by its name and theirs
     "llama4_text/two experts, plain at first": wide(
         "Llama4Text",
         "llama4",
-        {**EXPERTS, "interleave_moe_layer_step": 2, "intermediate_size_mlp": 24, "attention_chunk_size": 16},
-        model_class="Llama4",
-        is_run=False,
+        {**LLAMA4, "interleave_moe_layer_step": 2},
+        **LLAMA4_CLASS,
     ),
     "falcon/one key": FamilyModel(
         *("Falcon", {**FALCON_SETTINGS, "new_decoder_architecture": False, "multi_query": True}, 1),

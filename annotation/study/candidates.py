@@ -23,7 +23,7 @@ from annotation.study.study import (
 )
 from annotation.types import Judgment, StudyItem
 from maps.atlas.reader import Atlas
-from maps.describers.names import OFFLINE, REFERENCE
+from maps.describers.names import OFFLINE, RESERVED_NAMES
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
 from maps.types import HeadId, Mapping
@@ -32,12 +32,10 @@ from maps.types import HeadId, Mapping
 def main_describer(atlas: Atlas) -> str:
     """The describer with the most descriptions; an empty name if nothing is described.
 
-    A language model comes before the rules, and these before the maintainers, whose descriptions are what others are
-    compared with.
+    Language models come first, then the rules; the reference comes last, since other descriptions are compared with it.
     """
     counts = Counter(row["describer"] for row in atlas.descriptions())
-    order = (REFERENCE, OFFLINE)
-    return max(counts, key=lambda name: (name not in order, name != REFERENCE, counts[name], name), default="")
+    return max(counts, key=lambda name: (name not in RESERVED_NAMES, name == OFFLINE, counts[name], name), default="")
 
 
 @dataclass(frozen=True)

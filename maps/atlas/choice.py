@@ -16,12 +16,13 @@ class HeadChoice:
 
     heads: tuple[HeadId, ...] = ()
     layers: tuple[int, int] | None = None  # the first and the last
-    sample: int | None = None  # at most so many, drawn from the others' result
+    sample: int | None = None  # at most this many of the heads that the other two leave
     seed: int = 0  # of the sample
 
     def select(self, every: Sequence[HeadId]) -> list[HeadId]:
         """The chosen ones of an atlas's heads, in its order; raises MapsError if one is missing, or none is left."""
-        missing = [str(head) for head in self.heads if head not in set(every)]
+        known = set(every)
+        missing = [str(head) for head in self.heads if head not in known]
         if missing:
             raise MapsError(f"The atlas has no head {', '.join(missing)}; its heads are {every[0]} to {every[-1]}.")
         chosen = [head for head in every if self.includes(head)]

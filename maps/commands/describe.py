@@ -38,7 +38,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument(
         "--describer",
         type=model_name,
-        help="offline (rules), reference (the maintainers', of the bundled model), hf:MODEL (of the Hub's Inference "
+        help="offline (rules), reference (of the bundled model), hf:MODEL (of the Hub's Inference "
         "Providers, with HF_TOKEN), or a model on an OpenAI-compatible server (default gpt-4o); with --from: who "
         "wrote the file",
     )
@@ -75,8 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.describer in RESERVED_NAMES:
         describe_without_server(arguments)
         return
-    described = Atlas.open(arguments.atlas).descriptions()
-    prices = resolve_model(arguments, "describer", {row["describer"] for row in described})
+    prices = resolve_model(arguments, "describer", Atlas.open(arguments.atlas), "descriptions")
     if not arguments.dry_run:
         ask_server(arguments, prices)
         return
@@ -88,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def describe_without_server(arguments: argparse.Namespace) -> None:
-    """Describes by rules, or takes the maintainers' descriptions."""
+    """Describes by rules, or takes the reference descriptions."""
     from maps.describers.reference import known_heads
 
     name, choice = arguments.describer, choice_from(arguments)

@@ -80,8 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
             print_text("To have a language model check the descriptions too, add --scorer MODEL.")
             return
         planned = plan_scored_heads(atlas, arguments)
-        earlier = {str(scorer) for scorer in atlas.table("scores", ["scorer"])["scorer"].to_pylist()}
-        prices = resolve_model(arguments, "scorer", earlier)
+        prices = resolve_model(arguments, "scorer", atlas, "scores")
         chat = open_scorer(arguments, prices)
         run_offline_measures(atlas, draw, arguments)
         ask_scorer(atlas, planned, chat, prices, arguments)

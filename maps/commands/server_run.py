@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ DEFAULT_DESCRIBER = "gpt-4o"
 
 
 def default_describer(prices: PriceTable) -> str:
-    """GPT-4o, as in the paper, while it lives; then what the price table names instead, which is said."""
+    """GPT-4o, as in the paper, until its shutdown; then the price table's replacement, and the command says so."""
     today = datetime.now(UTC).date()
     name = current_default(DEFAULT_DESCRIBER, prices, today)
     if name != DEFAULT_DESCRIBER:
@@ -29,10 +28,11 @@ def default_describer(prices: PriceTable) -> str:
     return name
 
 
-def resolve_model(arguments: argparse.Namespace, option: str, earlier: Collection[str]) -> PriceTable:
+def resolve_model(arguments: argparse.Namespace, option: str, atlas: Atlas, table: str) -> PriceTable:
     """The prices for a command; a model of the Hub's Inference Providers gets its provider, address and key.
 
-    `option`: the attribute of `arguments` that names the model. `earlier`: the names of models in the atlas.
+    `option`: the attribute of `arguments` that names the model, and the column of the atlas's `table` with the names of
+    models that have answered.
     """
     from maps.llm.router import ROUTER_URL, choose_provider, is_routed
 
@@ -42,6 +42,7 @@ def resolve_model(arguments: argparse.Namespace, option: str, earlier: Collectio
     if getattr(arguments, "batch", False):
         raise MapsError("The Hub's Inference Providers have no batches: leave out --batch.")
     url, token = arguments.base_url or ROUTER_URL, arguments.environment.get("HF_TOKEN", "").strip()
+    earlier = set(atlas.table(table, [option])[option].to_pylist())
     routed = asyncio.run(choose_provider(name, url, token, earlier))
     setattr(arguments, option, routed.name)
     arguments.base_url, arguments.key_name = url, "HF_TOKEN"

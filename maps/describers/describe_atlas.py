@@ -99,9 +99,7 @@ def run_describer(
         for table in ANSWER_TABLES:
             merge_pending_rows(atlas, table)
         redo_since = redo_start(folder, describer, choice) if redo else None
-        is_noted = (
-            redo_since is not None and not choice.is_restricted
-        )  # a trial neither goes on with a redo nor ends it
+        is_noted = redo and not choice.is_restricted  # a redo of some heads neither continues nor ends one of all
         if redo_since is not None and is_noted:
             redo_notes(folder).write_entry(describer, redo_since.isoformat())
         work = remaining_work(folder, describer, redo_since, choice)

@@ -31,7 +31,7 @@ def make_describer(
     concurrency: int = 1,
     relations: Sequence[Relation] = (),
 ) -> Describer:
-    """The rules for `offline`, the maintainers' for `reference`, otherwise a model on an OpenAI-compatible server.
+    """The rules for `offline`, the reference for `reference`, otherwise a model on an OpenAI-compatible server.
 
     `concurrency`: questions to the server at a time. `relations`: for the offline describer only.
     """

@@ -40,7 +40,7 @@ class ReferenceDescriber:
     async def describe(self, mappings: Sequence[Mapping], _seed: int) -> Answer:
         entry = reference_entries().get(mapping_hash(mappings))
         if entry is None:
-            raise ReplyError("The maintainers have not described these mappings.")
+            raise ReplyError("There is no reference description of these mappings.")
         description = Description(entry["input_strings"], entry["observed_pattern"], entry["reasoning"])
         return Answer(description, AUTHORS, support=len(entry["fits"]) if description.pattern else None)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maps.atlas.append_log import merge_pending_rows, refusal_of_row
-from maps.atlas.choice import EVERY_HEAD, HeadChoice
+from maps.atlas.choice import EVERY_HEAD, HeadChoice, named_heads
 from maps.atlas.info import is_text
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import description_row
@@ -72,21 +72,25 @@ def store_written(folder: Path, path: Path, describer: str | None = None) -> dic
 
     `describer`: of rows that name none. A description that is stored already is not stored twice.
     """
-    with lock_folder(Atlas.open(folder).folder, "describe"):
-        atlas = Atlas.open(folder)
+    atlas = Atlas.open(folder)
+    with lock_folder(folder, "describe"):
         for table in ANSWER_TABLES:
             merge_pending_rows(atlas, table)
         rows = read_written(atlas, path, describer)
-        return {name: store_rows(folder, name, rows) for name in dict.fromkeys(row.describer for row in rows)}
+        by_describer: dict[str, list[WrittenRow]] = {}
+        for row in rows:
+            by_describer.setdefault(row.describer, []).append(row)
+        return {name: store_rows(folder, name, its_rows) for name, its_rows in by_describer.items()}
 
 
 def store_rows(folder: Path, describer: str, rows: Sequence[WrittenRow]) -> DescribeSummary:
-    work = remaining_work(folder, describer, datetime.now(UTC))
+    """Stores one describer's rows that are not stored yet."""
+    work = remaining_work(folder, describer, datetime.now(UTC), named_heads(row.head for row in rows))
     answers = AnswerStore(work)
     stored = [row for row in work.atlas.descriptions() if row["describer"] == describer]
     current = {HeadId(row["layer"], row["head"]): row for row in stored}
     with answers.open():
-        for head, _, answer in (row for row in rows if row.describer == describer):
+        for head, _, answer in rows:
             new = {**vars(answer.description), "support": answer.support, "mapping_hash": work.mapping_hashes[head]}
             if head not in current or any(current[head][key] != value for key, value in new.items()):
                 answers.store_answer(head, answer)

@@ -127,7 +127,7 @@ def mapping_index(atlas: Atlas) -> MappingIndex:
 def head_descriptions(atlas: Atlas) -> list[str]:
     """The current description of each head, in the order of `atlas.head_ids`; empty for heads without one.
 
-    The maintainers' own, else the newest by a language model; the rule-based one if there is no other.
+    The reference, else the newest by a language model; the rule-based one if there is no other.
     """
     rows = atlas.table("descriptions", ["layer", "head", "describer", "observed_pattern", "created_at"]).to_pylist()
     rows.sort(key=lambda row: (-trust_order(row["describer"]), row["created_at"]))  # the last one of a head wins
