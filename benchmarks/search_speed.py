@@ -44,10 +44,11 @@ def memory_in_mb() -> float:
 
 def search_milliseconds(indexes: SearchIndexes, atlas: Atlas, queries: Sequence[str], times: int) -> list[float]:
     taken = []
+    headlines = {atlas.model: dict(zip(atlas.head_ids, cache.headlines(atlas, frozenset()), strict=True))}
     for _ in range(times):
         for query in queries:
             begin = time.perf_counter()
-            results_html(SearchView(search([indexes.get(atlas)], query), MODEL))
+            results_html(SearchView(search([indexes.get(atlas)], query), MODEL, headlines))
             taken.append(1000 * (time.perf_counter() - begin))
     return taken
 
@@ -55,7 +56,7 @@ def search_milliseconds(indexes: SearchIndexes, atlas: Atlas, queries: Sequence[
 def measure(folder: Path, times: int) -> dict[str, object]:
     indexes, atlas = SearchIndexes(), write_large_atlas(folder)
     indexes.get(Atlas.open(SEED_ATLAS))
-    cache.head_descriptions(atlas)
+    cache.headlines(atlas, frozenset())
     cache.classified_heads(atlas, 0.15)
     before, begin = memory_in_mb(), time.perf_counter()
     indexes.get(atlas)

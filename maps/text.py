@@ -13,6 +13,8 @@ COMBINING_CATEGORIES = {"Mn", "Me"}  # marks that are only seen on a letter befo
 ANGLE_MARKER = re.compile(r"<([|｜][^<>]*|[^<>]*[|｜]|[^<>\s]+)>")
 # [INST], [control_8], [|endofturn|], [@BOS@] …: a word in brackets, so neither [1] nor [i]; and ]~b], [e~[
 SQUARE_MARKER = re.compile(r"\[(?=[^\[\]\s]*[^\W\d_]{2})([^\[\]\s]+)\]")
+QUOTED_TOKEN = re.compile(r'"((?:[^"\\]|\\.){1,80})"')  # as `quote_for_prompt` writes it
+PROMPT_ESCAPE = re.compile(r'\\(["ntr\\]|u[0-9a-f]{4}|U0[0-9a-f]{7})')
 TILDE_MARKER = re.compile(r"([\[\]])([\w!]*~[\w!]*)([\[\]])")
 
 
@@ -73,6 +75,17 @@ def _escape_for_prompt(character: str) -> str:
     return named.get(character) or (f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
 
 
+def unquote_from_prompt(quoted: str) -> str:
+    """The stored token that `quote_for_prompt` wrote, without its quotes; broken markers stay broken."""
+    return PROMPT_ESCAPE.sub(_unescape_from_prompt, quoted)
+
+
+def _unescape_from_prompt(match: re.Match[str]) -> str:
+    escape = match[1]
+    named = {'"': '"', "n": "\n", "t": "\t", "r": "\r", "\\": "\\\\"}  # a backslash stays doubled
+    return named.get(escape) or chr(int(escape[1:], 16))
+
+
 def shorten(text: str, max_length: int) -> str:
     """The first `max_length` characters of a text, on one line."""
     line = " ".join(text.split()).encode(errors="backslashreplace").decode()
@@ -88,6 +101,16 @@ def pluralize(count: int, noun: str) -> str:
 def relation_label(name: str) -> str:
     """`country_to_capital` as `country to capital`."""
     return escape_invisible(name).replace("_", " ")
+
+
+RELATION_TITLES = {"product_by_company": "product → company", "year_to_following": "year → following year"}
+TITLE_WORDS = {"adj": "adjective", "to": "→", "english": "English", "french": "French", "spanish": "Spanish"}
+
+
+def relation_title(name: str) -> str:
+    """`country_to_capital` as `country → capital`, `adj_to_comparative` as `adjective → comparative`."""
+    words = escape_invisible(name).split("_")
+    return RELATION_TITLES.get(name) or " ".join(TITLE_WORDS.get(word, word) for word in words)
 
 
 def three_decimals(value: float) -> str:

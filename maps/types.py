@@ -135,12 +135,17 @@ class Description:
     @property
     def pattern(self) -> bool:
         """Whether a pattern is described: the answer is neither "unclear" nor empty."""
-        return self.observed_pattern.strip().rstrip(".").strip().lower() not in ("", "unclear")
+        return is_pattern(self.observed_pattern)
 
     @property
     def pattern_paper(self) -> bool:
         """The same by the paper's rule: "clear" does not occur anywhere in the answer."""
         return "clear" not in self.observed_pattern.lower()
+
+
+def is_pattern(observed_pattern: str) -> bool:
+    """Whether the words of a description say a pattern: neither "unclear" nor nothing."""
+    return observed_pattern.strip().rstrip(".").strip().lower() not in ("", "unclear")
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,13 @@ SUMMARY_SCHEMA = pa.schema([("measure", TEXT), *columns(INTEGER, "count", "of"),
 
 @dataclass(frozen=True)
 class HeadRelation:
-    """A relation that a head implements or suppresses."""
+    """A relation that a head implements or suppresses. `value` is the share of the `pairs` that it does so for."""
 
     relation: str
     category: str  # empty for a user's own relation
     side: str  # SCORE: implements; SUPPRESSION: suppresses
     value: float
+    pairs: int
 
 
 RelationsByHead = dict[HeadId, list[HeadRelation]]
@@ -62,7 +63,7 @@ def classify(relations: pa.Table, tau: float, min_pairs: int) -> RelationsByHead
         for side in (SCORE, SUPPRESSION):
             value = row[classifying_column(side, row["relation"], row["category"])]
             if value is not None and value >= tau:
-                relation = HeadRelation(row["relation"], row["category"] or "", side, row[side])
+                relation = HeadRelation(row["relation"], row["category"] or "", side, row[side], row["pairs"])
                 classified.setdefault(HeadId(row["layer"], row["head"]), []).append(relation)
     return {head: sorted(classified[head], key=lambda relation: -relation.value) for head in sorted(classified)}
 

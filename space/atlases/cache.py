@@ -19,7 +19,8 @@ from maps.analysis.classification import RelationsByHead, classify, classifying_
 from maps.analysis.identification import identification_rates
 from maps.analysis.similar_heads import MappingIndex
 from maps.atlas.reader import Atlas
-from maps.describers.names import trust_order
+from maps.atlas.schema import Row
+from maps.report.headline import Headline, make_headline
 from maps.types import HeadId, is_copying_relation
 
 P = ParamSpec("P")
@@ -123,16 +124,17 @@ def mapping_index(atlas: Atlas) -> MappingIndex:
     return MappingIndex.from_table(atlas.table("mappings", similar_heads.MAPPING_COLUMNS))
 
 
-@cache_results("descriptions")
-def head_descriptions(atlas: Atlas) -> list[str]:
-    """The current description of each head, in the order of `atlas.head_ids`; empty for heads without one.
+@cache_results("relations", "descriptions")
+def headlines(atlas: Atlas, verdicts: frozenset[tuple[str, bool]]) -> list[Headline]:
+    """What is known about each head, in the order of `atlas.head_ids`.
 
-    The reference, else the newest by a language model; the rule-based one if there is no other.
+    `verdicts`: ids of descriptions with whether people judged them right.
     """
-    rows = atlas.table("descriptions", ["layer", "head", "describer", "observed_pattern", "created_at"]).to_pylist()
-    rows.sort(key=lambda row: (-trust_order(row["describer"]), row["created_at"]))  # the last one of a head wins
-    by_head = {HeadId(row["layer"], row["head"]): row["observed_pattern"] for row in rows}
-    return [by_head.get(head, "") for head in atlas.head_ids]
+    relations, judged = classified_heads(atlas, float(atlas.info["settings"]["tau"])), dict(verdicts)
+    rows: dict[HeadId, list[Row]] = {}
+    for row in atlas.description_table(["description_id", "observed_pattern"]).to_pylist():
+        rows.setdefault(HeadId(row["layer"], row["head"]), []).append(row)
+    return [make_headline(relations.get(head, ()), rows.get(head, ()), judged) for head in atlas.head_ids]
 
 
 @cache_results("scores", "descriptions")

@@ -22,11 +22,12 @@ from maps.errors import MapsError
 from maps.files.atomic import atomic_writer
 from maps.text import pluralize
 from maps.types import HeadId
-from space.atlases.cache import head_descriptions
 from space.atlases.shown import CHECKED_FILES, file_times
 
 # Tables with a describer's words or marks about one head; `checks` are the hypotheses of the offline describer.
-DESCRIPTIVE_TABLES = ("descriptions", "failures", "scores", "detections", "checks")
+DESCRIPTIVE_TABLES = (
+    *("descriptions", "failures", "scores", "detections", "checks", "predictions", "prediction_scores"),
+)
 HIDDEN_DESCRIPTION = "The description of this head is hidden while a study of it goes on."
 MAX_HEADS_PER_LAYER = 1 << 20  # numbers a head by its layer and its number in it
 
@@ -57,15 +58,6 @@ def hidden_descriptions_sentence(atlas: Atlas) -> str:
     if not count:
         return ""
     return f"The descriptions of {pluralize(count, 'head')} of {atlas.model} are hidden while a study of them goes on."
-
-
-def shown_descriptions(atlas: Atlas) -> list[str]:
-    """The current description of each head or why it is hidden, in the order of `atlas.head_ids`; empty without one."""
-    hidden, descriptions = hidden_heads(atlas), head_descriptions(atlas)
-    if not hidden:
-        return descriptions
-    named = zip(atlas.head_ids, descriptions, strict=True)
-    return [HIDDEN_DESCRIPTION if head in hidden else description for head, description in named]
 
 
 class VisibleAtlases(Mapping[str, Atlas]):

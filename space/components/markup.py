@@ -17,7 +17,15 @@ from markupsafe import Markup, escape
 from maps.atlas.reader import Atlas
 from maps.describers.names import OFFLINE, REFERENCE
 from maps.report.copying_control import classified_value, control_phrase, stronger_value
-from maps.text import is_invisible, relation_label, unicode_escape, visible_token
+from maps.report.headline import Headline
+from maps.text import (
+    QUOTED_TOKEN,
+    is_invisible,
+    relation_label,
+    unicode_escape,
+    unquote_from_prompt,
+    visible_token,
+)
 from maps.types import HeadId, RelationScore
 from maps.types import Mapping as HeadMapping
 from space.atlases.hidden import hidden_descriptions_sentence
@@ -142,9 +150,9 @@ def description_preview(description: str) -> Html:
     if not description:
         return Html("Not described yet.")
     if len(description) <= MAX_PREVIEW_LENGTH:
-        return escape_html(description)
+        return with_chips(description)
     start = description[:MAX_PREVIEW_LENGTH]
-    return Html("{}… <small>{:,} characters</small>").format(start, len(description))
+    return Html("{}… <small>{:,} characters</small>").format(with_chips(start), len(description))
 
 
 def foldable_description(description: str) -> Html:
@@ -152,7 +160,21 @@ def foldable_description(description: str) -> Html:
     preview = description_preview(description)
     if len(description) <= MAX_PREVIEW_LENGTH:
         return preview
-    return Html("<details><summary>{}</summary><div>{}</div></details>").format(preview, description)
+    return Html("<details><summary>{}</summary><div>{}</div></details>").format(preview, with_chips(description))
+
+
+def headline_html(headline: Headline) -> Html:
+    """What is known about a head, for a table: its relations in bold, then its best description."""
+    if not headline.relations:
+        return description_preview(headline.text)
+    pattern = description_preview(headline.pattern) if headline.pattern else Html("")
+    return Html("<b>{}.</b> {}").format(headline.relations, pattern)
+
+
+def with_chips(sentence: str) -> Html:
+    """A description in which each quoted token is a chip."""
+    parts = QUOTED_TOKEN.split(sentence)  # text, token, text, token, …, text
+    return join_html(token_chip(unquote_from_prompt(part)) if i % 2 else part for i, part in enumerate(parts))
 
 
 def render_backticks(sentence: str) -> Html:

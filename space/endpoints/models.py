@@ -14,6 +14,7 @@ from space.atlases.hidden import hidden_heads
 from space.endpoints.values import JsonRows, json_value, threshold_or_default
 from space.search.search import search as search_indexes
 from space.services import Services
+from space.studies.headlines import headline_texts
 
 SECTIONS = ("descriptions", "sources", "targets", "relations", "alike")
 SHOWN_INFO_FIELDS = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of `Atlas.info`
@@ -74,7 +75,7 @@ def make_count_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
         }
 
     def heads(model: str, tau: float | None = None) -> JsonRows:
-        """Every head of a model: its categories, relations and suppressed relations, its numbers and its description.
+        """Every head of a model: its categories, relations and suppressed relations, its numbers and its headline.
 
         Args:
             model: a name that `models` lists
@@ -84,10 +85,10 @@ def make_count_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
         classified = cache.classified_heads(atlas, threshold_or_default(tau, atlas))
         categories = categories_table(atlas.head_ids, classified).to_pylist()
         numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
-        descriptions, detections = cache.head_descriptions(atlas), cache.detection_scores(atlas)
+        headlines, detections = headline_texts(services, atlas), cache.detection_scores(atlas)
         return [
-            {**numbers[row["layer"], row["head"]], **row, "description": description or None, "detection": detection}
-            for row, description, detection in zip(categories, descriptions, detections, strict=True)
+            {**numbers[row["layer"], row["head"]], **row, "headline": headline or None, "detection": detection}
+            for row, headline, detection in zip(categories, headlines, detections, strict=True)
         ]
 
     return model, heads

@@ -13,11 +13,11 @@ from maps.report.copying_control import control_phrase, stronger_value, too_few_
 from maps.text import pluralize, relation_label
 from maps.types import HeadId
 from space.atlases import cache
-from space.atlases.hidden import shown_descriptions
 from space.components import markup
 from space.components.links import head_in_query, link_to_grid, link_to_relation
 from space.components.markup import Html
 from space.services import Services
+from space.studies.headlines import head_headlines
 from space.web.page import PageContent
 from space.web.sessions import Annotator
 
@@ -44,7 +44,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
             ),
             *(Html("<p>{}</p>").format(sentence) for sentence in sentences),
             head_section(atlases[0], name, head_in_query(query)) if query.get("model") else "",
-            *(best_heads_table(atlas, name) for atlas in atlases),
+            *(best_heads_table(services, atlas, name) for atlas in atlases),
         )
     )
     figure = partial(scores_figure, atlases, name)
@@ -132,7 +132,7 @@ def score_text(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f}"
 
 
-def best_heads_table(atlas: Atlas, name: str) -> Html:
+def best_heads_table(services: Services, atlas: Atlas, name: str) -> Html:
     """The heads of a model with a hit, best first: by what they are classified by, then by their score on all pairs."""
     columns = {"Score": SCORE, "Suppression": SUPPRESSION}
     if cache.is_controlled_for_copying(atlas, name):
@@ -141,17 +141,17 @@ def best_heads_table(atlas: Atlas, name: str) -> Html:
     values = {label: cache.relation_values(atlas, name, column) for label, column in columns.items()}
     on_all_pairs = strongest_values(values["Score"], values["Suppression"])
     classifying = strongest_values(*(cache.classifying_values(atlas, name, side) for side in (SCORE, SUPPRESSION)))
-    descriptions = shown_descriptions(atlas)
+    headlines = head_headlines(services, atlas)
     with_hits = [index for index, value in enumerate(on_all_pairs) if value > 0]
     ranked = sorted(with_hits, key=lambda index: (-classifying[index], -on_all_pairs[index], index))[:MAX_HEADS_SHOWN]
     rows = []
     for index in ranked:
-        head, description = atlas.head_ids[index], markup.description_preview(descriptions[index])
+        head = atlas.head_ids[index]
         pairs = markup.anchor(link_to_relation(name, atlas.model, head), "pairs")
         numbers = [score_text(of_heads[index]) for of_heads in values.values()]
-        rows.append((markup.head_link(atlas.model, head), pairs, *numbers, description))
+        rows.append((markup.head_link(atlas.model, head), pairs, *numbers, markup.headline_html(headlines[head])))
     caption = f"{atlas.model}: the best {len(rows)} of {len(with_hits):,} heads with at least one hit"
-    header = ("Head", "Hits and misses", *columns, "Description")
+    header = ("Head", "Hits and misses", *columns, "What it does")
     grid = markup.anchor(link_to_grid(atlas.model, name), "See all heads on the grid")
     return markup.table(header, rows, caption) + Html("<p>{}</p>").format(grid)
 

@@ -12,6 +12,7 @@ from annotation.journal.journal import Journal
 from annotation.statistics.answer_counts import answer_counts_by_quarter
 from annotation.statistics.evidence import correlate_measures
 from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
+from annotation.statistics.labels import compute_labels
 from annotation.statistics.summary import AgreementReport, summarise_judgments
 from annotation.study.study import DEFAULT_STUDY, Study, StudySettings, layers_by_model, stale_judgment_ids
 from annotation.types import Judgment, StudyItem
@@ -58,6 +59,11 @@ def find_stale_judgment_ids(atlases: Mapping[str, Atlas], study: Study, rows: Se
     return stale_judgment_ids(study.fresh_items(find_stale_item_keys(atlases, study)), study.settings.model, rows)
 
 
+def presence_labels(services: Services, study: Study) -> pd.DataFrame:
+    """The rows of `compute_labels` on question one: is the description right about whether there is a pattern?"""
+    return _label_presence(_results_key(services, study))
+
+
 @dataclass(frozen=True)
 class _ResultsKey:
     """Everything that the results depend on: the journal's last positions, the study, its items that are not stale."""
@@ -78,6 +84,12 @@ def _count_judgments(key: _ResultsKey) -> CountedJudgments:
     rows = key.journal.all_judgments(key.settings.name)
     stale_ids = stale_judgment_ids(key.fresh_items, key.settings.model, rows)
     return select_counted_judgments(judgments_to_frame(rows, stale_ids))
+
+
+@lru_cache(maxsize=8)
+def _label_presence(key: _ResultsKey) -> pd.DataFrame:
+    labels = compute_labels(_count_judgments(key))
+    return labels[labels["question"] == "presence"]
 
 
 @lru_cache(maxsize=8)

@@ -24,9 +24,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.text import escape_controls
-from space.atlases.hidden import shown_descriptions
 from space.components.markup import Html, anchor, join_html
 from space.services import Services
 from space.web.addresses import requested_head
@@ -153,19 +153,27 @@ def content_html(content: PageContent, path: str, links: Mapping[str, str]) -> H
     ).format(tabs, article_html(content, path), asset_address("grid.js"), asset_address("explorer.js"))
 
 
-def app_arguments(services: Services, pages: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any]:
-    """Middleware and routes of the explorer: arguments of the FastAPI app."""
+def app_arguments(
+    services: Services,
+    pages: Mapping[str, Any],
+    links: Mapping[str, str],
+    headline_texts: Callable[[Services, Atlas], list[str]],
+) -> dict[str, Any]:
+    """Middleware and routes of the explorer: arguments of the FastAPI app.
+
+    `headline_texts` gives what is known about each head of an atlas.
+    """
 
     def send_sentences(request: Request) -> Response:
-        """The first sentence about each head, shown when the pointer is on its cell of the grid."""
-        return JSONResponse(shown_descriptions(services.atlas(request.query_params.get("model", ""))))
+        """The headline of each head, shown when the pointer is on its cell of the grid."""
+        return JSONResponse(headline_texts(services, services.atlas(request.query_params.get("model", ""))))
 
     def send_preview_image(request: Request) -> Response:
         from space.components.preview_image import PreviewText, draw_preview  # imported here: it is rarely needed
 
         atlas, head = requested_head(services, request.query_params)
-        description = shown_descriptions(atlas)[atlas.head_ids.index(head)]
-        text = PreviewText.from_head(str(head), atlas.model, description, atlas.mappings(head))
+        headline = headline_texts(services, atlas)[atlas.head_ids.index(head)]
+        text = PreviewText.from_head(str(head), atlas.model, headline, atlas.mappings(head))
         return Response(draw_preview(text), media_type="image/png", headers={"cache-control": "public, max-age=60"})
 
     def send_table(request: Request) -> Response:

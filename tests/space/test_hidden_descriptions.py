@@ -38,6 +38,7 @@ from space.pages.try_it.view import HeadLinks
 from space.services import Services, open_services
 from space.site import EXPLORER_PAGES
 from space.studies.current import all_studies, select_study
+from space.studies.headlines import headline_texts
 from space.studies.participant import Participant
 from space.studies.results import visible_judgments
 from space.web.first_html import app_arguments
@@ -98,7 +99,7 @@ def other_heads(used: Services, *hidden: Study) -> list[HeadId]:
 def visible_text(used: Services, heads: list[HeadId]) -> str:
     """Everything that a visitor reads: pages and endpoints for these heads, downloads, and what goes with them."""
     parts = [*page_texts(used, heads), *endpoint_texts(used, heads), *fetched_texts(used, heads)]
-    parts += [str(HeadLinks(used.atlas(MODEL)).description_html(head)) for head in heads]
+    parts += [str(HeadLinks(used, used.atlas(MODEL)).headline(head)) for head in heads]
     return "\n".join(parts)
 
 
@@ -150,7 +151,7 @@ def endpoint_texts(used: Services, heads: list[HeadId]) -> list[str]:
 
 def fetched_texts(used: Services, heads: list[HeadId]) -> list[str]:
     """The sentences of the grid and every table in both formats, over their routes; pictures are compared."""
-    client = TestClient(Starlette(routes=app_arguments(used, EXPLORER_PAGES, {})["routes"]))
+    client = TestClient(Starlette(routes=app_arguments(used, EXPLORER_PAGES, {}, headline_texts)["routes"]))
     texts = [client.get("/look/sentences.json", params={"model": MODEL}).text]
     atlas = used.atlas(MODEL)
     for name in atlas.table_names:

@@ -100,7 +100,7 @@ def model_figure_makers(atlas: Atlas, tau: float) -> list[Callable[[], Any]]:
     makers: list[Callable[[], Any]] = []
     if cache.relation_names(atlas):
         makers.append(partial(relations_figure, atlas, tau))
-    if any(cache.head_descriptions(atlas)):
+    if atlas.has_table("descriptions"):
         makers.append(partial(identification_figure, atlas))
     if any(value is not None for value in cache.head_column(atlas, "output_space")):
         makers += [partial(output_space_figure, atlas, tau), partial(breadth_figure, atlas)]

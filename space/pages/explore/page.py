@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from annotation.statistics.labels import compute_labels
 from annotation.statistics.rates import CORRECT_CODES
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.atlas.readings import is_calibrated, reading_phrase
 from maps.errors import MapsError
 from maps.types import HeadId
-from space.atlases.hidden import hidden_heads, shown_descriptions
+from space.atlases.hidden import hidden_heads
 from space.components.grid import (
     CATEGORY_COLOURING,
     RELATION_PREFIX,
@@ -26,8 +25,8 @@ from space.components.markup import (
     Html,
     anchor,
     controls_form,
-    description_preview,
     head_link,
+    headline_html,
     hidden_descriptions_notice,
     hidden_field,
     join_html,
@@ -38,7 +37,8 @@ from space.components.markup import (
 )
 from space.pages.explore.counts import counts_section, model_figure_makers, usage_section
 from space.services import Services
-from space.studies.results import counted_judgments, study_with_open_answers
+from space.studies.headlines import head_headlines
+from space.studies.results import presence_labels, study_with_open_answers
 from space.web.addresses import SIDE_LABELS, threshold_in_query
 from space.web.page import PageContent
 from space.web.sessions import Annotator
@@ -71,7 +71,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
             grid_controls(services, atlas, choices, colouring, side, tau),
             grid_html(grid, atlas),
             head_picker(atlas),
-            strongest_heads_table(atlas, grid),
+            strongest_heads_table(services, atlas, grid),
             counts_section(atlas, tau),
             usage_section(atlas, services.hub_datasets.get(atlas.model)),
         )
@@ -94,8 +94,7 @@ def verdict_grid(services: Services, atlas: Atlas) -> Grid | None:
     study = study_with_open_answers(services, atlas)
     if study is None:
         return None
-    labels = compute_labels(counted_judgments(services, study))
-    rows = labels[labels["question"] == "presence"].to_dict("records")
+    rows = presence_labels(services, study).to_dict("records")
     verdicts = {HeadId(int(row["layer"]), int(row["head"])): verdict(row["label"]) for row in rows}
     by_head = {head: band for head, band in verdicts.items() if head not in hidden_heads(atlas)}
     people = {HeadId(int(row["layer"]), int(row["head"])): int(row["n"]) for row in rows}
@@ -131,13 +130,13 @@ def grid_controls(
     return controls_form("./", fields)
 
 
-def strongest_heads_table(atlas: Atlas, grid: Grid) -> Html:
-    descriptions = shown_descriptions(atlas)
+def strongest_heads_table(services: Services, atlas: Atlas, grid: Grid) -> Html:
+    headlines = head_headlines(services, atlas)
     rows = []
     for index in grid.strongest_indices():
         head = atlas.head_ids[index]
-        rows.append((head_link(atlas.model, head), grid.cell_text(index), description_preview(descriptions[index])))
-    return table(("Head", "Value", "Description"), rows, "The strongest heads in this colouring")
+        rows.append((head_link(atlas.model, head), grid.cell_text(index), headline_html(headlines[head])))
+    return table(("Head", "Value", "What it does"), rows, "The strongest heads in this colouring")
 
 
 def head_picker(atlas: Atlas) -> Html:

@@ -5,31 +5,43 @@ from __future__ import annotations
 from maps.atlas.schema import Row
 from maps.describers.names import RESERVED_NAMES, trust_order
 from maps.report.head_text import MAX_CHECKS, check_text, concentration_text, detection_text
+from maps.report.headline import NO_PATTERN, Headline
 from space.atlases.head_rows import HeadRows
 from space.atlases.hidden import HIDDEN_DESCRIPTION
 from space.components.markup import Html, author_words, bullet_list, foldable_description, join_html, notice
 
 NO_DESCRIPTION_MESSAGE = "Nobody has described this head yet."
+RELATIONS_SOURCE = "Relations are scored from the weights; the pairs are below."
 HIDDEN_CHECKS_MESSAGE = "Checks that would give the description away are hidden too."
 
 
-def leading_description(rows: HeadRows, is_hidden: bool) -> Html:
-    """The description to read first, with its author and its evidence; the rules' comes last.
-
-    `is_hidden`: a running study hides it.
-    """
-    row = min(rows.descriptions, key=lambda row: trust_order(row["describer"]), default=None)
+def headline_block(headline: Headline, rows: HeadRows, is_hidden: bool) -> Html:
+    """What is known about the head, and where it comes from. `is_hidden`: a running study hides its descriptions."""
+    relations = Html("<p><b>{}.</b></p>").format(headline.relations) if headline.relations else Html("")
+    row = next((row for row in rows.descriptions if row["description_id"] == headline.description_id), None)
+    sentences = [RELATIONS_SOURCE] if headline.relations else []
     if row is None:
-        return notice(HIDDEN_DESCRIPTION if is_hidden else NO_DESCRIPTION_MESSAGE)
+        words = notice(HIDDEN_DESCRIPTION if is_hidden else NO_DESCRIPTION_MESSAGE)
+    else:
+        words = foldable_description(headline.pattern or NO_PATTERN)
+        sentences += evidence_sentences(row, rows)
+    if not sentences:
+        return words
+    footer = Html("<footer>{}</footer>").format(" ".join(sentences))
+    return Html('<blockquote class="description">{}<div class="pattern">{}</div>{}</blockquote>').format(
+        relations, words, footer
+    )
+
+
+def evidence_sentences(row: Row, rows: HeadRows) -> list[str]:
+    """Who wrote a description, and what speaks for it."""
     sentences = [author_sentence(row)]
     if row["support"] is not None:
         sentences.append(support_sentence(row, rows))
     scores = [score["detection"] for score in rows.detection_scores(row) if score["detection"] is not None]
     if scores:
         sentences.append(f"Detection score {scores[-1]:.2f}; chance is 0.5.")
-    return Html('<blockquote class="description"><div class="pattern">{}</div><footer>{}</footer></blockquote>').format(
-        foldable_description(row["observed_pattern"]), " ".join(sentences)
-    )
+    return sentences
 
 
 def author_sentence(row: Row) -> str:

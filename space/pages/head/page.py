@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from maps.analysis.similar_heads import similar_heads
 from maps.atlas.reader import Atlas
 from maps.atlas.readings import reading_phrase, targets_phrase
+from maps.report.headline import Headline
 from maps.types import HeadId
 from space.atlases import cache
 from space.atlases.cache import group_mates
 from space.atlases.head_rows import HeadRows
-from space.atlases.hidden import hidden_heads, shown_descriptions
+from space.atlases.hidden import hidden_heads
 from space.components import markup
 from space.components.links import link_to_head, link_to_model
 from space.components.markup import Html
-from space.pages.head.descriptions import descriptions_side_by_side, evidence_list, leading_description
+from space.pages.head.descriptions import descriptions_side_by_side, evidence_list, headline_block
 from space.pages.head.judgments import judgments_section
 from space.services import Services
+from space.studies.headlines import head_headlines
 from space.web.addresses import requested_head
 from space.web.page import PageContent
 from space.web.sessions import Annotator
@@ -25,7 +27,7 @@ from space.web.sessions import Annotator
 MAX_SIMILAR_HEADS = 5
 TEMPLATE = Html(
     """\
-{neighbours}<h1>{head} <small>of {model}</small></h1>{leading_description}
+{neighbours}<h1>{head} <small>of {model}</small></h1>{headline}
 <h2>What it promotes</h2>
 <p class="hint">On the left, the tokens on which the head acts most strongly. On the right, their targets:
 {targets_phrase}, highest first.</p>{mappings}
@@ -42,23 +44,23 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     atlas, head = requested_head(services, query)
     settings = atlas.info["settings"]
     rows, is_hidden = HeadRows.read(atlas, head), head in hidden_heads(atlas)
-    judgments = judgments_section(services, atlas, head, annotator)
+    judgments, headlines = judgments_section(services, atlas, head, annotator), head_headlines(services, atlas)
     html = TEMPLATE.format(
         neighbours=neighbour_links(atlas, head),
         head=head,
         model=markup.anchor(link_to_model(atlas.model), atlas.model),
-        leading_description=leading_description(rows, is_hidden),
+        headline=headline_block(headlines[head], rows, is_hidden),
         targets_phrase=targets_phrase(atlas.reading),
         mappings=markup.mapping_list(rows.mappings),
         relations=markup.relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
         descriptions=descriptions_side_by_side(rows, is_hidden),
         evidence=evidence_list(rows, is_hidden),
         judgments=judgments.html,
-        similar_heads=similar_heads_table(atlas, head),
+        similar_heads=similar_heads_table(atlas, head, headlines),
         group_mates=group_mates_sentence(atlas, head),
         provenance=provenance_list(atlas, rows),
     )
-    summary = shown_descriptions(atlas)[atlas.head_ids.index(head)] or "Not described yet."
+    summary = headlines[head].plain_text or "Not described yet."
     image = link_to_head(atlas.model, head).replace("head?", "look/card.png?", 1)
     title = f"{head} of {atlas.model}"
     return PageContent(title, summary, html, image_address=image, is_personal=judgments.is_personal)
@@ -77,23 +79,22 @@ def neighbour_links(atlas: Atlas, head: HeadId) -> Html:
     return Html('<nav class="neighbours" aria-label="Other heads">{}</nav>').format(markup.join_html(links))
 
 
-def similar_heads_table(atlas: Atlas, head: HeadId) -> Html:
-    """The heads whose mappings overlap most with this head's, with their descriptions."""
+def similar_heads_table(atlas: Atlas, head: HeadId, headlines: Mapping[HeadId, Headline]) -> Html:
+    """The heads whose mappings overlap most with this head's, and what they do."""
     similar = similar_heads(cache.mapping_index(atlas), head, MAX_SIMILAR_HEADS)
     if not similar:
         return markup.notice("No other head acts strongly on any of the same tokens.")
-    descriptions = dict(zip(atlas.head_ids, shown_descriptions(atlas), strict=True))
     rows = [
         (
             markup.head_link(atlas.model, other.head),
             f"{100 * other.mappings:.1f} %",
             f"{100 * other.sources:.1f} %",
-            markup.description_preview(descriptions[other.head]),
+            markup.headline_html(headlines[other.head]),
         )
         for other in similar
     ]
     caption = "Heads with the most mappings in common; the shares are of all that either head has"
-    return markup.table(("Head", "Mappings in common", "Sources in common", "Description"), rows, caption)
+    return markup.table(("Head", "Mappings in common", "Sources in common", "What it does"), rows, caption)
 
 
 def group_mates_sentence(atlas: Atlas, head: HeadId) -> Html:

@@ -16,6 +16,7 @@ from space.search.query import MAX_QUERY_LENGTH
 from space.search.results import RESULT_KINDS, SearchResults
 from space.search.search import search
 from space.services import Services
+from space.studies.headlines import head_headlines
 from space.web.page import PageContent
 from space.web.sessions import Annotator
 
@@ -44,7 +45,8 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     notes += [
         f"The heads of {name} have no descriptions yet, so only tokens and relations are found." for name in undescribed
     ]
-    body = results_html(SearchView(results, model)) if results.total or kind else no_results_html(results, model)
+    view = SearchView(results, model, {atlas.model: head_headlines(services, atlas) for atlas in atlases})
+    body = results_html(view) if results.total or kind else no_results_html(results, model)
     return PageContent(f"Search: {text[:60]}", results_summary(results), form + join_html(map(notice, notes)) + body)
 
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from maps.report.headline import Headline
 from maps.text import pluralize, relation_label
+from maps.types import HeadId
 from space.components.links import link_to_head, link_to_relation, link_to_search
-from space.components.markup import Html, anchor, author_words, escape_html, join_html, notice, table, token_chip
+from space.components.markup import (
+    Html,
+    anchor,
+    author_words,
+    escape_html,
+    headline_html,
+    join_html,
+    notice,
+    table,
+    token_chip,
+)
 from space.search.query import WORD_PATTERN, normalise_word
 from space.search.results import (
     DescriptionHit,
@@ -33,10 +46,11 @@ NOTHING_FOUND = {
 
 @dataclass(frozen=True)
 class SearchView:
-    """The results, and the model that was searched (empty: all)."""
+    """The results, the model that was searched (empty: all), and what is known about each head, by model."""
 
     results: SearchResults
     model: str
+    headlines: Mapping[str, Mapping[HeadId, Headline]]
 
     def section_html(self, kind: str, title: str, section: ResultSection[Any], body: Html) -> Html:
         """A section with its count and links to the rest; empty if only another kind is shown or nothing was found."""
@@ -64,14 +78,26 @@ class SearchView:
         links.append(anchor(link_to_search(query, self.model), "All kinds of results"))
         return Html('<nav class="ways" aria-label="Pages of this search">{}</nav>').format(Html(" ").join(links))
 
+    def heads_table(self, section: ResultSection[HeadHit], caption: str) -> Html:
+        """The heads with the token: the mappings that contain it, and what each head does."""
+        if not section.items:
+            return Html("")
+        rows = []
+        for head_hit in section.items:
+            link = anchor(link_to_head(head_hit.model, head_hit.head), f"{head_hit.head} of {head_hit.model}")
+            hits = join_html(Html('<span class="hit">{}</span>').format(mapping_html(hit)) for hit in head_hit.hits)
+            headline = headline_html(self.headlines[head_hit.model][head_hit.head])
+            rows.append((link, hits + further_mappings(head_hit), headline))
+        return table(("Head", "Mappings", "What it does"), rows, caption)
+
 
 def results_html(view: SearchView) -> Html:
     results = view.results
     relations = result_list([relation_item(hit) for hit in results.relations.items], "found-relations")
     descriptions = result_list([description_item(hit, results) for hit in results.descriptions.items], "sentences")
     similar_tokens = result_list([token_item(hit) for hit in results.alike.items], "tokens")
-    sources = heads_table(results.sources, SOURCES_CAPTION)
-    targets = heads_table(results.targets, TARGETS_CAPTION)
+    sources = view.heads_table(results.sources, SOURCES_CAPTION)
+    targets = view.heads_table(results.targets, TARGETS_CAPTION)
     return join_html(
         (
             view.section_html("relations", "Relations", results.relations, relations),
@@ -142,17 +168,6 @@ def token_item(hit: TokenHit) -> Html:
     verb = "acts" if hit.sources == 1 else "act"
     counts = f"{pluralize(hit.sources, 'head')} {verb} on it, {hit.targets:,} promote it"
     return Html('<li title="{}">{} <small>{}</small></li>').format(ids, token_chip(hit.string), counts)
-
-
-def heads_table(section: ResultSection[HeadHit], caption: str) -> Html:
-    if not section.items:
-        return Html("")
-    rows = []
-    for head_hit in section.items:
-        link = anchor(link_to_head(head_hit.model, head_hit.head), f"{head_hit.head} of {head_hit.model}")
-        hits = join_html(Html('<span class="hit">{}</span>').format(mapping_html(hit)) for hit in head_hit.hits)
-        rows.append((link, hits + further_mappings(head_hit)))
-    return table(("Head", "Mappings"), rows, caption)
 
 
 def mapping_html(hit: MappingHit) -> Html:

@@ -17,7 +17,7 @@ from maps.types import TAU
 from maps.weights.bundled import BUNDLED_MODEL
 from space.components.markup import Html, anchor, notice, select_field, tau_slider
 from space.pages.try_it.question import MAX_PAIRS, MAX_WORD_LENGTH, TryQuestion
-from space.pages.try_it.view import pair_answer, relation_answer, token_answer
+from space.pages.try_it.view import HeadLinks, pair_answer, relation_answer, token_answer
 from space.services import Services
 from space.web.addresses import SIDE_LABELS, threshold_in_query
 from space.web.page import PageContent, missing_page
@@ -73,17 +73,17 @@ def finish(services: Services, query: Mapping[str, str], request: HasRequest | N
         return missing_page(str(error))
     try:
         live_answer = ask_within_limit(services, question.live_question, request)
-        answer = answer_html(live_answer, atlas, question.side, tau)
+        answer = answer_html(live_answer, HeadLinks(services, atlas), question.side, tau)
     except MapsError as error:
         answer = notice(str(error), "problem")
     answer = invalid_lines_notice(question) + answer + command_of(services, question)
     return page_content(services, query, answer, question.question_text)
 
 
-def answer_html(live_answer: Probe | OwnPairsResult, atlas: Atlas, side: str, tau: float) -> Html:
+def answer_html(live_answer: Probe | OwnPairsResult, links: HeadLinks, side: str, tau: float) -> Html:
     if isinstance(live_answer, OwnPairsResult):
-        return relation_answer(live_answer, atlas, side, tau)
-    return token_answer(live_answer, atlas) if live_answer.target is None else pair_answer(live_answer, atlas)
+        return relation_answer(live_answer, links, side, tau)
+    return token_answer(live_answer, links) if live_answer.target is None else pair_answer(live_answer, links)
 
 
 def live_atlas(services: Services) -> Atlas:

@@ -10,12 +10,14 @@ from maps.analysis.classification import SCORE
 from maps.atlas.reader import CALIBRATION_FILE, Atlas
 from maps.atlas.readings import PAPER_READING, is_calibrated
 from maps.mapping.probe_results import HeadBestSource, HeadPairRank, HeadTargets, OwnPairsResult, Probe
+from maps.report.headline import Headline
 from maps.text import pluralize
 from maps.types import HeadId
 from maps.weights.bundled import BUNDLED_MODEL
-from space.atlases.hidden import shown_descriptions
 from space.components.grid import grid_html, own_pairs_grid
-from space.components.markup import Html, description_preview, escape_html, head_link, notice, table, token_chip
+from space.components.markup import Html, escape_html, head_link, headline_html, notice, table, token_chip
+from space.services import Services
+from space.studies.headlines import head_headlines
 
 MAX_HEADS_SHOWN = 20  # heads of each list
 NEAR_RANKS = 10  # ranks that the sentences count
@@ -23,24 +25,23 @@ MAX_UNUSABLE_PAIRS_SHOWN = 20
 
 
 class HeadLinks:
-    """Heads as links into an atlas, and their descriptions; a head that the atlas does not have is plain text."""
+    """Heads as links into an atlas, and their headlines; a head that the atlas does not have is plain text."""
 
-    def __init__(self, atlas: Atlas) -> None:
+    def __init__(self, services: Services, atlas: Atlas) -> None:
         self.atlas = atlas
-        self.descriptions = dict(zip(atlas.head_ids, shown_descriptions(atlas), strict=True))
+        self.headlines = head_headlines(services, atlas)
 
     def link(self, head: HeadId) -> Html:
-        if head not in self.descriptions:
+        if head not in self.headlines:
             return escape_html(head)
         return head_link(self.atlas.model, head)
 
-    def description_html(self, head: HeadId) -> Html:
-        return description_preview(self.descriptions.get(head, ""))
+    def headline(self, head: HeadId) -> Html:
+        return headline_html(self.headlines.get(head, Headline()))
 
 
-def pair_answer(probe: Probe, atlas: Atlas) -> Html:
+def pair_answer(probe: Probe, links: HeadLinks) -> Html:
     """The heads under which the target ranks highest, and those under which it ranks lowest."""
-    links = HeadLinks(atlas)
     highest = [(row, row.rank) for row in probe.pair[:MAX_HEADS_SHOWN]]
     lowest = [(row, row.from_lowest) for row in probe.pair_by_suppression()[:MAX_HEADS_SHOWN]]
     size = f"{probe.vocabulary:,}"
@@ -75,16 +76,12 @@ def pair_sentence(probe: Probe) -> Html:
 
 
 def rank_table(links: HeadLinks, ranked: Sequence[tuple[HeadPairRank, int]], rank_heading: str, caption: str) -> Html:
-    lines = [
-        (links.link(row.head), f"{rank:,}", f"{row.score:.2f}", links.description_html(row.head))
-        for row, rank in ranked
-    ]
-    return table(("Head", rank_heading, "Score", "Description"), lines, f"{caption} (first {len(lines)})")
+    lines = [(links.link(row.head), f"{rank:,}", f"{row.score:.2f}", links.headline(row.head)) for row, rank in ranked]
+    return table(("Head", rank_heading, "Score", "What it does"), lines, f"{caption} (first {len(lines)})")
 
 
-def token_answer(probe: Probe, atlas: Atlas) -> Html:
+def token_answer(probe: Probe, links: HeadLinks) -> Html:
     """The heads that promote a token, and the heads that act on it."""
-    links = HeadLinks(atlas)
     first = sum(row.rank == 1 for row in probe.as_target)
     sentence = Html(
         "<p>For each head, we looked for the source with the highest score for {}. For {:,} of {}, the token "
@@ -95,11 +92,11 @@ def token_answer(probe: Probe, atlas: Atlas) -> Html:
 
 def promoting_heads_table(links: HeadLinks, best_sources: Sequence[HeadBestSource]) -> Html:
     lines = [
-        (links.link(row.head), f"{row.rank:,}", token_chip(row.source.string), links.description_html(row.head))
+        (links.link(row.head), f"{row.rank:,}", token_chip(row.source.string), links.headline(row.head))
         for row in best_sources[:MAX_HEADS_SHOWN]
     ]
     caption = f"The {len(lines)} heads that promote the token most"
-    return table(("Head", "Rank", "When attending to", "Description"), lines, caption)
+    return table(("Head", "Rank", "When attending to", "What it does"), lines, caption)
 
 
 def acting_heads_table(links: HeadLinks, head_targets: Sequence[HeadTargets]) -> Html:
@@ -116,9 +113,9 @@ def acting_heads_table(links: HeadLinks, head_targets: Sequence[HeadTargets]) ->
     return table(("Head", "Saliency", "Relative to its mean", "Highest targets"), lines, caption)
 
 
-def relation_answer(result: OwnPairsResult, atlas: Atlas, side: str, tau: float) -> Html:
+def relation_answer(result: OwnPairsResult, links: HeadLinks, side: str, tau: float) -> Html:
     """Own pairs: which can be used, the grid of all heads, and the best ones."""
-    unusable = notice(unusable_sentence(result)) if result.unusable else Html("")
+    atlas, unusable = links.atlas, notice(unusable_sentence(result)) if result.unusable else Html("")
     if not result.pairs:
         return unusable or notice("None of the pairs can be used.")
     scores = {row.head: getattr(row, side) for row in result.heads}
@@ -130,7 +127,7 @@ def relation_answer(result: OwnPairsResult, atlas: Atlas, side: str, tau: float)
     grid = grid_html(own_pairs_grid(values, side, tau, result.pairs, few), atlas)
     end = "highest" if side == SCORE else "lowest"
     rule = Html("<p>A pair counts if its target is among the {} {} tokens.</p>").format(result.k, end)
-    return unusable + grid + rule + best_heads_table(result, HeadLinks(atlas), side)
+    return unusable + grid + rule + best_heads_table(result, links, side)
 
 
 def unusable_sentence(result: OwnPairsResult) -> str:
@@ -149,12 +146,12 @@ def best_heads_table(result: OwnPairsResult, links: HeadLinks, side: str) -> Htm
     with_hits = [row for row in result.heads if getattr(row, side)]
     ranked = sorted(with_hits, key=lambda row: (-getattr(row, side), row.head))
     lines = [
-        (links.link(row.head), f"{row.score or 0:.2f}", f"{row.suppression or 0:.2f}", links.description_html(row.head))
+        (links.link(row.head), f"{row.score or 0:.2f}", f"{row.suppression or 0:.2f}", links.headline(row.head))
         for row in ranked[:MAX_HEADS_SHOWN]
     ]
     name = "score" if side == SCORE else "suppression"
     caption = f"The best {len(lines)} of {pluralize(len(ranked), 'head')} with a {name} above 0"
-    return table(("Head", "Score", "Suppression", "Description"), lines, caption)
+    return table(("Head", "Score", "Suppression", "What it does"), lines, caption)
 
 
 def probe_command(source: str, target: str, reading: str = PAPER_READING) -> str:

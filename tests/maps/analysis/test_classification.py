@@ -70,16 +70,16 @@ def test_what_copying_gives_does_not_classify_a_head_but_for_copying_itself() ->
 
 def test_a_head_does_what_reaches_the_threshold_with_enough_pairs_strongest_first() -> None:
     assert classify(scored(), TAU, MIN_PAIRS) == {
-        HeadId(0, 0): [HeadRelation("copying", "algorithmic", "score", 0.15)],  # exactly at τ, exactly at min_pairs
-        HeadId(0, 1): [HeadRelation("mine", "", "score", 0.6)],
+        HeadId(0, 0): [HeadRelation("copying", "algorithmic", "score", 0.15, 20)],  # exactly at τ, exactly at min_pairs
+        HeadId(0, 1): [HeadRelation("mine", "", "score", 0.6, 25)],
         HeadId(1, 0): [
-            HeadRelation("copying", "algorithmic", "score", 0.5),
-            HeadRelation("mine", "", "score", 0.3),
-            HeadRelation("country_to_capital", "knowledge", "score", 0.2),
-            HeadRelation("work_to_location", "knowledge", "score", 0.15),
-            HeadRelation("work_to_location", "knowledge", "suppression", 0.15),
+            HeadRelation("copying", "algorithmic", "score", 0.5, 20),
+            HeadRelation("mine", "", "score", 0.3, 25),
+            HeadRelation("country_to_capital", "knowledge", "score", 0.2, 30),
+            HeadRelation("work_to_location", "knowledge", "score", 0.15, 30),
+            HeadRelation("work_to_location", "knowledge", "suppression", 0.15, 30),
         ],
-        HeadId(1, 1): [HeadRelation("country_to_capital", "knowledge", "suppression", 0.4)],
+        HeadId(1, 1): [HeadRelation("country_to_capital", "knowledge", "suppression", 0.4, 30)],
     }
     assert classify(scored(), 0.95, MIN_PAIRS) == {}
 
@@ -180,7 +180,7 @@ def likeness(
 
 def does(*names: str) -> list[HeadRelation]:
     """Relations implemented, or suppressed with a minus."""
-    return [HeadRelation(n.lstrip("-"), "knowledge", "suppression" if n[0] == "-" else "score", 0.5) for n in names]
+    return [HeadRelation(n.lstrip("-"), "knowledge", "suppression" if n[0] == "-" else "score", 0.5, 40) for n in names]
 
 
 def test_heads_of_a_group_are_compared_apart_from_heads_of_two_groups() -> None:
