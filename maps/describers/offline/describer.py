@@ -10,6 +10,7 @@ from functools import cache, partial
 from importlib.resources import files
 
 from maps.describers.offline.hypotheses import (
+    FEW_STRINGS_SIZE,
     SMALL_SET,
     STRING_LIST_NAMES,
     Hypothesis,
@@ -24,9 +25,10 @@ from maps.describers.offline.tokens import ParsedMapping
 from maps.text import quote_for_prompt
 from maps.types import Answer, Description, Mapping, Relation
 
-OFFLINE_MODEL = "offline rules v2"
+OFFLINE_MODEL = "offline rules v3"
 UNCLEAR = "Unclear"
 MIN_WORD_LENGTH = 4  # letters of a word that a piece may complete
+MAX_EXAMPLES = 5  # targets named in a sentence
 HALF_SHARE = 0.4  # the least share of mappings for "in about half of the mappings"
 HALF_CHANCE_FACTOR = 4  # such a hypothesis needs this many times the support expected by chance
 
@@ -79,8 +81,7 @@ class OfflineDescriber:
         del seed
         lines = [ParsedMapping.parse(mapping) for mapping in mappings]
         hypotheses = self.applicable_hypotheses(lines)
-        checked = [_check_hypothesis(hypothesis, lines) for hypothesis in hypotheses]
-        supported = sorted(filter(None, checked), key=lambda each: each.sort_key)  # best first
+        supported = _supported_hypotheses(hypotheses, lines)
         sources = [line.source for line in lines]
         names = ", ".join(hypothesis.name for hypothesis in hypotheses)
         description = Description(
@@ -89,6 +90,12 @@ class OfflineDescriber:
             reasoning=f"Fixed rules of the offline describer, no language model. Tested: {names}.",
         )
         return Answer(description, OFFLINE_MODEL, support=supported[0].support if supported else None)
+
+    def best_hypothesis(self, mappings: Sequence[Mapping]) -> Hypothesis | None:
+        """The hypothesis that describes a head, or None where the pattern is "Unclear"."""
+        lines = [ParsedMapping.parse(mapping) for mapping in mappings]
+        supported = _supported_hypotheses(self.applicable_hypotheses(lines), lines)
+        return supported[0].hypothesis if supported else None
 
     def applicable_hypotheses(self, lines: Sequence[ParsedMapping]) -> list[Hypothesis]:
         """The hypotheses to test on these mappings, in the order that decides ties."""
@@ -124,6 +131,14 @@ def load_lexicon() -> Lexicon:
 def _two_thirds(lines: Sequence[ParsedMapping]) -> int:
     """Two thirds of the number of mappings, rounded up, and at least 1."""
     return max(1, -(-2 * len(lines) // 3))
+
+
+def _supported_hypotheses(
+    hypotheses: Sequence[Hypothesis], lines: Sequence[ParsedMapping]
+) -> list[SupportedHypothesis]:
+    """The hypotheses with enough support, the best first."""
+    checked = [_check_hypothesis(hypothesis, lines) for hypothesis in hypotheses]
+    return sorted(filter(None, checked), key=lambda each: each.sort_key)
 
 
 def _check_hypothesis(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> SupportedHypothesis | None:
@@ -172,10 +187,10 @@ def _pattern_sentence(supported: Sequence[SupportedHypothesis], lines: Sequence[
 
 def _targets_sentence(best: Hypothesis, kinds: Sequence[Hypothesis], lines: Sequence[ParsedMapping]) -> str:
     if best.tier == Tier.FEW_TARGETS:
-        separator = " " if best.name in STRING_LIST_NAMES else ", such as "
-        return (
-            f"Whatever the input, the outputs mostly include {best.phrase}{separator}{_example_targets(best, lines)}."
-        )
+        is_list = best.name in STRING_LIST_NAMES
+        examples = _example_targets(best, lines, FEW_STRINGS_SIZE if is_list else MAX_EXAMPLES)
+        separator = " " if is_list else ", such as "
+        return f"Whatever the input, the outputs mostly include {best.phrase}{separator}{examples}."
     is_also_small_set = any(kind is not best and kind.name == SMALL_SET for kind in kinds)
     few = ", the same few again and again" if is_also_small_set else ""
     return f"Whatever the input, the outputs are mostly {best.phrase}{few}, such as {_example_targets(best, lines)}."
@@ -192,9 +207,9 @@ def _example_pairs(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> st
     return " and ".join(list(examples.values())[:2])
 
 
-def _example_targets(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> str:
-    """Up to five different words among the targets that fit, the most frequent first."""
+def _example_targets(hypothesis: Hypothesis, lines: Sequence[ParsedMapping], count: int = MAX_EXAMPLES) -> str:
+    """Up to `count` different words among the targets that fit, the most frequent first."""
     fitting = [target for line in lines for target in line.targets if hypothesis.fits(line.source, target)]
     first_spelling = {token.word: token for token in reversed(fitting)}
     counts = Counter(token.word for token in fitting)
-    return ", ".join(quote_for_prompt(first_spelling[word].stored_form) for word, _ in counts.most_common(5))
+    return ", ".join(quote_for_prompt(first_spelling[word].stored_form) for word, _ in counts.most_common(count))

@@ -28,7 +28,7 @@ NAMED_FORMS = {  # inflections with a list of irregular forms, and the ending of
 }
 SMALL_SET = "one small set"
 STRING_LIST_NAMES = ("one string", "a few strings")  # the sentence lists all strings of these hypotheses
-SMALL_SET_SIZE, FEW_STRINGS_SIZE = 10, 5  # words
+SMALL_SET_SIZE, FEW_STRINGS_SIZE = 10, 8  # words
 MIN_WORDS_PER_ENDING = 8  # different words that share an ending
 
 
@@ -95,10 +95,11 @@ def fixed_hypotheses(relations: Sequence[Relation], words: Collection[str], lexi
 
 
 def _target_kind_hypotheses(relations: Sequence[Relation], lexicon: Lexicon) -> list[Hypothesis]:
-    """Kinds of most targets; then closed classes with two targets or one in each mapping; then wide kinds."""
+    """Kinds of most targets; then of two targets in each mapping, closed classes of one too; then wide kinds."""
     closed, wide = kinds.closed_classes(relations, lexicon), kinds.wide_kind_tests(lexicon)
     narrow = kinds.word_kind_tests(closed, lexicon) | kinds.KIND_TESTS | kinds.TARGET_SHAPE_TESTS
-    few = [_target_kind_hypothesis(name, narrow[name], Tier.FEW_TARGETS, count) for count in (2, 1) for name in closed]
+    few = [_target_kind_hypothesis(name, test, Tier.FEW_TARGETS, 2) for name, test in narrow.items()]
+    few += [_target_kind_hypothesis(name, narrow[name], Tier.FEW_TARGETS, 1) for name in closed]
     return [
         *(_target_kind_hypothesis(name, test) for name, test in narrow.items()),
         *few,
@@ -218,7 +219,7 @@ def recurring_hypotheses(lines: Sequence[ParsedMapping], min_support: int) -> li
 
     Three targets are among at most ten words, each of which is a target in at least a third of the mappings. One target
     is a word that is a target in at least `min_support` mappings. Three targets have one ending. Two targets are among
-    at most five words, each of which is a target in at least a fifth of the mappings.
+    at most eight words, each of which is a target in at least a fifth of the mappings.
     """
     # In how many mappings each word is among the targets.
     counts = Counter(word for line in lines for word in sorted({target.word for target in line.targets}))
