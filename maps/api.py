@@ -249,6 +249,7 @@ def score(
     model: str | Path | None = None,
     seed: int = 0,
     heads: Sequence[HeadId | str] = (),
+    look_alikes: bool = False,
 ) -> Atlas:
     """Measures how far the descriptions of an atlas (or its folder) can be trusted; opens the atlas with the results.
 
@@ -256,9 +257,10 @@ def score(
     the model (at `model`, or where it was mapped from); 0 compares with those drawn before. `scorer`: a model on an
     OpenAI-compatible server (`base_url`, `api_key`; no environment variable is read) that is asked which mappings
     each description fits, `concurrency` questions at once; its results go into `scores`. `describer`: score only this
-    describer's descriptions. `seed`: of the random heads and the questions. `heads`: ask only about these heads. A
-    second call continues with what is missing. Raises MapsError where the model cannot be read or is another one,
-    where there is no description to ask about, and where the scorer cannot continue.
+    describer's descriptions. `seed`: of the random heads and the questions. `heads`: ask only about these heads.
+    `look_alikes`: ask also with mappings of the most similar heads beside the head's own. A second call continues with
+    what is missing. Raises MapsError where the model cannot be read or is another one, where there is no description
+    to ask about, and where the scorer cannot continue.
     """
     from maps.atlas.choice import named_heads
     from maps.atlas.reader import Atlas
@@ -279,7 +281,7 @@ def score(
             scorer, base_url, api_key, concurrency=concurrency, budget=budget, fallback_advice=MEASURE_OFFLINE_ADVICE
         )
         chat.check_key()
-        questions = plan_detection(opened, describer, seed, named_heads(heads)).questions
+        questions = plan_detection(opened, describer, seed, named_heads(heads), look_alikes).questions
     with lock_folder(opened.folder, "score"):
         write_offline_measures(opened, random_heads, str(model) if model else None, check_seed(seed))
         if chat is not None:

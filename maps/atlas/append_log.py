@@ -93,8 +93,13 @@ def read_pending_rows(atlas: Atlas, table: str) -> list[Row]:
         for number, line in enumerate(read_lines(path), start=1)
         if line
     ]
-    stored = {tuple(row.values()) for row in atlas.table(table).to_pylist()} if rows else set()
-    return [row for row in rows if tuple(row.values()) not in stored]
+    stored = set(map(row_key, atlas.table(table).to_pylist())) if rows else set()
+    return [row for row in rows if row_key(row) not in stored]
+
+
+def row_key(row: Row) -> tuple[object, ...]:
+    """The values of a row, which may have lists, as one value to look up."""
+    return tuple(tuple(value) if isinstance(value, list) else value for value in row.values())
 
 
 def merge_pending_rows(atlas: Atlas, table: str) -> None:

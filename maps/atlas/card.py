@@ -21,6 +21,8 @@ TABLE_DESCRIPTIONS = {
     "failures": "heads that a describer failed to describe, with the reason",
     "scores": "how well a scorer recognises a head's mappings by its description, and by another head's",
     "detections": "every question to a scorer, with its answer",
+    "predictions": "mappings that a writer predicted from a description alone",
+    "prediction_scores": "how high the predicted targets rank under the described head, and under other heads",
     "concentration": "how concentrated the targets of every head are, compared with random heads",
     "random_heads": "how concentrated the targets of random heads are",
     "checks": "named checks that a head's mappings support, and how many of them do",

@@ -76,14 +76,14 @@ SCHEMAS = {
     "failures": table_by_head(*columns(TEXT, "describer", "reason"), ("attempts", INTEGER), CREATED_AT_COLUMN),
     "scores": table_by_head(
         *columns(TEXT, "description_id", "scorer"),
-        *columns(NUMBER, "detection", "detection_low", "detection_high", "detection_swapped"),
+        *columns(NUMBER, "detection", "detection_low", "detection_high", "detection_swapped", "look_alike"),
         ("n", INTEGER),
         ("describer", TEXT),
         ("seed", INTEGER),
         ("reason", TEXT),
     ),
     "detections": table_by_head(
-        *columns(TEXT, "describer", "description_id", "shown_id", "scorer"),
+        *columns(TEXT, "describer", "description_id", "shown_id", "decoys", "scorer"),
         *columns(INTEGER, "seed", "own", "own_named", "other", "other_left"),
         ("reason", TEXT),
         ("attempts", INTEGER),
@@ -91,6 +91,23 @@ SCHEMAS = {
         *columns(INTEGER, "prompt_tokens", "completion_tokens"),
         ("cost_usd", NUMBER),
         CREATED_AT_COLUMN,
+    ),
+    "predictions": table_by_head(
+        *columns(TEXT, "describer", "description_id", "writer"),
+        ("seed", INTEGER),
+        *columns(pa.list_(TEXT), "sources", "predicted"),
+        ("reason", TEXT),
+        ("attempts", INTEGER),
+        *columns(TEXT, "model", "prompt_hash"),
+        *columns(INTEGER, "prompt_tokens", "completion_tokens"),
+        ("cost_usd", NUMBER),
+        CREATED_AT_COLUMN,
+    ),
+    "prediction_scores": table_by_head(
+        *columns(TEXT, "describer", "description_id", "writer"),
+        *columns(INTEGER, "seed", "pairs", "others"),
+        *columns(NUMBER, "percentile", "percentile_swapped", "p_value"),
+        ("reason", TEXT),
     ),
     "concentration": table_by_head(
         ("target_entropy", NUMBER),
@@ -118,7 +135,8 @@ NULLABLE_COLUMNS = frozenset(
         ),
         *("top_scoring_jaccard", "model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens"),
         *("cost_usd", "own", "own_named", "other", "other_left", "reason", "attempts", "by_chance"),
-        *("detection", "detection_low", "detection_high", "detection_swapped", "n", "entropy_below", "kurtosis_below"),
+        *("detection", "detection_low", "detection_high", "detection_swapped", "look_alike", "n"),
+        *("entropy_below", "kurtosis_below", "percentile", "percentile_swapped", "p_value"),
     ]
 )
 

@@ -21,18 +21,22 @@ from maps.commands.server_run import print_cost_and_reasons, resolve_model
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
-from maps.llm.prices import SCORER_ROLE, PriceTable, cost_estimate_text
+from maps.llm.prices import SCORER_ROLE, WRITER_ROLE, ModelRole, PriceTable, cost_estimate_text
 from maps.text import pluralize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maps.atlas.reader import Atlas
     from maps.llm.client import Chat
-    from maps.scoring.detection import DetectionRun
+    from maps.llm.messages import Message
     from maps.scoring.measures import RandomHeadDraw
     from maps.scoring.plan import DetectionPlan
+    from maps.scoring.stored_run import RunCounts
 
 SCORER_OPTIONS = (  # only used with --scorer
     *("describer", "base_url", "max_tokens", "max_cost", "prices", "heads", "layers", "sample"),
+    "look_alikes",
 )
 VISIBLE_SUPPORT = 20  # of 30 mappings: a visible pattern has at least this support (docs/contract.md, section 5)
 
@@ -54,6 +58,15 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     p.add_argument("--describer", type=model_name, help="score only this describer's descriptions")
     add_choice_options(p)
+    p.add_argument(
+        "--look-alikes", action="store_true", help="ask also with mappings of the most similar heads beside the head's"
+    )
+    p.add_argument(
+        "--predict",
+        action="store_true",
+        help="have mappings predicted from each description alone (by the scorer, the rules and whoever wrote the "
+        "reference), and rank them in M; needs the model's weights",
+    )
     add_server_options(p, "questions asked")
     p.add_argument("--seed", type=whole_number, default=0, help="of the random heads and the questions (default 0)")
     p.add_argument("--random", type=positive_int, default=20, metavar="N", help="random heads per layer (default 20)")
@@ -71,12 +84,15 @@ def run(arguments: argparse.Namespace) -> None:
     from maps.scoring.measures import RandomHeadDraw
 
     atlas, draw = Atlas.open(arguments.atlas), RandomHeadDraw(arguments.random, arguments.seed)
-    unused = [f"--{name.replace('_', '-')}" for name in SCORER_OPTIONS if getattr(arguments, name) not in (None, ())]
+    given = [name for name in SCORER_OPTIONS if getattr(arguments, name) not in (None, (), False)]
+    unused = [f"--{name.replace('_', '-')}" for name in given]
     if not arguments.scorer and unused:
         raise MapsError(f"{unused[0]} needs a scorer: name one with --scorer MODEL, or leave it out.")
     with lock_folder(atlas.folder, "score"):
         if not arguments.scorer:
             run_offline_measures(atlas, draw, arguments)
+            if arguments.predict:
+                rank_predictions(atlas, arguments)
             print_text("To have a language model check the descriptions too, add --scorer MODEL.")
             return
         planned = plan_scored_heads(atlas, arguments)
@@ -84,12 +100,15 @@ def run(arguments: argparse.Namespace) -> None:
         chat = open_scorer(arguments, prices)
         run_offline_measures(atlas, draw, arguments)
         ask_scorer(atlas, planned, chat, prices, arguments)
+        if arguments.predict:
+            ask_for_predictions(atlas, chat, prices, arguments)
+            rank_predictions(atlas, arguments)
 
 
 def plan_scored_heads(atlas: Atlas, arguments: argparse.Namespace) -> DetectionPlan:
     from maps.scoring.plan import plan_detection
 
-    return plan_detection(atlas, arguments.describer, arguments.seed, choice_from(arguments))
+    return plan_detection(atlas, arguments.describer, arguments.seed, choice_from(arguments), arguments.look_alikes)
 
 
 def run_offline_measures(atlas: Atlas, draw: RandomHeadDraw, arguments: argparse.Namespace) -> None:
@@ -137,7 +156,48 @@ def ask_scorer(
     print_scores(atlas, planned, result, chat.model, arguments.seed)
 
 
-def print_scores(atlas: Atlas, planned: DetectionPlan, result: DetectionRun, scorer: str, seed: int) -> None:
+def ask_for_predictions(atlas: Atlas, chat: Chat, prices: PriceTable, arguments: argparse.Namespace) -> None:
+    """Has the scorer predict mappings from each description; prints the expected cost and what it was."""
+    from maps.atlas.append_log import merge_pending_rows
+    from maps.scoring.prediction import (
+        MAX_REPLY_TOKENS,
+        prediction_questions,
+        run_predictions,
+        unanswered_predictions,
+    )
+
+    merge_pending_rows(atlas, "predictions")
+    questions = prediction_questions(atlas, arguments.describer, choice_from(arguments))
+    todo = unanswered_predictions(atlas, questions, chat.model, arguments.seed)
+    print_text(cost_text(chat, [each.messages for each in todo], MAX_REPLY_TOKENS, prices, WRITER_ROLE))
+    start = datetime.now(UTC)
+    try:
+        result = run_predictions(atlas, todo, chat, arguments.seed, arguments.concurrency)
+    finally:
+        values = {"writer": chat.model, "seed": arguments.seed}
+        print_cost_and_reasons(chat.budget, atlas.folder, "predictions", start, **values)
+    if result.failed > result.answered:
+        raise RunFailedError(
+            f"{chat.model} predicted mappings from {result.answered:,} of "
+            f"{pluralize(result.answered + result.failed, 'description')}; the reasons are in "
+            f"{atlas.folder}/predictions.parquet. The same command again asks for the others."
+        )
+
+
+def rank_predictions(atlas: Atlas, arguments: argparse.Namespace) -> None:
+    """Adds the predictions of the rules and of the reference, ranks all in M, and prints the means."""
+    from maps.scoring.measures import open_atlas_model
+    from maps.scoring.prediction_scores import score_predictions, write_own_predictions
+    from maps.scoring.prediction_summary import prediction_sentences
+
+    model = open_atlas_model(atlas, arguments.model)
+    write_own_predictions(atlas, model.vocabulary, arguments.seed)
+    rows = score_predictions(atlas, model, partial(progress_bar, doing="ranking predictions"))
+    sentences = prediction_sentences(rows) or ["No description has a pattern to predict mappings from."]
+    print_text("\n".join([*sentences, f"Predictions: {atlas.folder}/prediction_scores.parquet"]))
+
+
+def print_scores(atlas: Atlas, planned: DetectionPlan, result: RunCounts, scorer: str, seed: int) -> None:
     """Prints the scores; raises RunFailedError where more questions failed than were answered."""
     from maps.scoring.accuracy import detection_sentences
 
@@ -172,15 +232,23 @@ def open_scorer(arguments: argparse.Namespace, prices: PriceTable) -> Chat:
 
 def cost_preview(atlas: Atlas, planned: DetectionPlan, chat: Chat, prices: PriceTable, seed: int) -> str:
     from maps.atlas.append_log import merge_pending_rows
-    from maps.llm.request import ChatRequest
     from maps.scoring.detection import MAX_REPLY_TOKENS, unanswered_questions
 
     merge_pending_rows(atlas, "detections")
     todo = unanswered_questions(atlas, planned.questions, chat.model, seed)
-    longest_reply = chat.request_options.max_reply_tokens(ChatRequest([], None, None, MAX_REPLY_TOKENS))
-    prompts = [message["content"] for question in todo for message in question.messages]
+    return cost_text(chat, [question.messages for question in todo], MAX_REPLY_TOKENS, prices, SCORER_ROLE)
+
+
+def cost_text(
+    chat: Chat, questions: Sequence[Sequence[Message]], max_tokens: int, prices: PriceTable, role: ModelRole
+) -> str:
+    """What these questions cost, with replies of at most `max_tokens` besides thoughts."""
+    from maps.llm.request import ChatRequest
+
+    longest_reply = chat.request_options.max_reply_tokens(ChatRequest([], None, None, max_tokens))
+    prompts = [message["content"] for messages in questions for message in messages]
     today = datetime.now(UTC).date()
-    return cost_estimate_text(chat.model, prompts, longest_reply, prices, today, role=SCORER_ROLE)
+    return cost_estimate_text(chat.model, prompts, longest_reply, prices, today, role=role)
 
 
 def plan_sentences(planned: DetectionPlan) -> list[str]:
@@ -190,6 +258,7 @@ def plan_sentences(planned: DetectionPlan) -> list[str]:
         "without a pattern, so there is nothing to score": planned.unclear_count,
         "of mappings that have changed since": planned.stale_count,
         "alone in their layer, so there is no control": planned.without_control_count,
+        "of heads that are like no other, so there are no look-alikes": planned.without_similar_count,
         "with fewer than ten held-out mappings of their own or of other heads": planned.short_count,
     }
     return [

@@ -98,6 +98,7 @@ class ModelRole(NamedTuple):
 
 DESCRIBER_ROLE = ModelRole("head", "describe", "--describer", 200)
 SCORER_ROLE = ModelRole("question", "answer", "--scorer", 40)
+WRITER_ROLE = ModelRole("description", "predict mappings from", "--scorer", 150)
 
 
 def cost_estimate_text(

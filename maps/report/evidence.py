@@ -17,7 +17,7 @@ from maps.scoring.measures import RandomHeadDraw, stored_random_heads
 from maps.text import pluralize
 from maps.types import HeadId
 
-DETECTION_COLUMNS = ("detection", "detection_low", "detection_high", "detection_swapped")
+DETECTION_COLUMNS = ("detection", "detection_low", "detection_high", "detection_swapped", "look_alike")
 EVIDENCE_SCHEMA = table_by_head(
     *columns(TEXT, "describer", "observed_pattern"),
     ("pattern", pa.bool_()),

@@ -26,6 +26,8 @@ DETECTION_SUMMARY_SCHEMA = pa.schema(
 )
 OWN_LABEL, EXCHANGED_LABEL = "own description", "another head's description"
 SCORE_COLUMNS = {OWN_LABEL: "detection", EXCHANGED_LABEL: "detection_swapped"}
+LOOK_ALIKE_LABEL = "own description, among mappings of similar heads"
+SHOWN_COLUMNS = {**SCORE_COLUMNS, LOOK_ALIKE_LABEL: "look_alike"}
 
 
 class AccuracyEstimate(NamedTuple):
@@ -102,14 +104,18 @@ def mean_over_heads(values: Sequence[float], seed: int = 0) -> HeadMean | None:
 
 
 def detection_rows(scores: Iterable[Row]) -> list[Row]:
-    """Rows of `DETECTION_SUMMARY_SCHEMA`: mean detection over heads, with own and with exchanged descriptions."""
+    """Rows of `DETECTION_SUMMARY_SCHEMA`: mean detection over heads, with own and with exchanged descriptions.
+
+    A third row, with look-alikes, where they were asked about.
+    """
     groups: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
     for row in scores:
         groups[row["describer"], row["scorer"], row["seed"]].append(row)
     return [
         {"describer": describer, "scorer": scorer, "seed": seed, "shown": shown, **_mean_columns(rows, column)}
         for (describer, scorer, seed), rows in sorted(groups.items())
-        for shown, column in SCORE_COLUMNS.items()
+        for shown, column in SHOWN_COLUMNS.items()
+        if shown != LOOK_ALIKE_LABEL or any(row[column] is not None for row in rows)
     ]
 
 
@@ -122,14 +128,17 @@ def _mean_columns(rows: Iterable[Row], column: str) -> Row:
 
 def detection_sentences(scores: Iterable[Row]) -> list[str]:
     """The means as sentences, one for each describer and scorer."""
-    rows = detection_rows(scores)  # each row with own descriptions is followed by its control
+    groups: dict[tuple[str, str, int], dict[str, Row]] = defaultdict(dict)
+    for row in detection_rows(scores):
+        groups[row["describer"], row["scorer"], row["seed"]][row["shown"]] = row
     sentences = []
-    for own, control in zip(rows[::2], rows[1::2], strict=True):
-        scorer, describer = escape_invisible(own["scorer"]), escape_invisible(own["describer"])
-        sentences.append(
-            f"{scorer} picks out a head's mappings from descriptions by {describer}: {_mean_text(own)}; "
-            f"from another head's descriptions (control): {_mean_text(control)}. Chance is 0.5."
-        )
+    for (describer, scorer, _), rows in groups.items():
+        parts = [_mean_text(rows[OWN_LABEL])]
+        if LOOK_ALIKE_LABEL in rows:
+            parts.append(f"among mappings of similar heads: {_mean_text(rows[LOOK_ALIKE_LABEL])}")
+        parts.append(f"from another head's descriptions (control): {_mean_text(rows[EXCHANGED_LABEL])}")
+        names = f"{escape_invisible(scorer)} picks out a head's mappings from descriptions by"
+        sentences.append(f"{names} {escape_invisible(describer)}: {'; '.join(parts)}. Chance is 0.5.")
     return sentences
 
 

@@ -3,49 +3,48 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from maps.atlas.append_log import open_row_writer, write_atlas_table
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, make_table
-from maps.describers.ask_many import ask_each, run_to_completion
-from maps.describers.describe_atlas import MAX_REASON_LENGTH, utc_now
+from maps.describers.ask_many import run_to_completion
 from maps.scoring.accuracy import AccuracyEstimate, DetectionCounts, balanced_accuracy, count_answer
 from maps.scoring.items import REPLY_SCHEMA, parse_named_items
-from maps.scoring.plan import DetectionQuestion
-from maps.text import shorten
+from maps.scoring.plan import LAYER, SIMILAR, DetectionQuestion
+from maps.scoring.stored_run import RunCounts, StoredRun, reply_columns
 
 if TYPE_CHECKING:
     from maps.llm.client import Chat
 
 MAX_REPLY_TOKENS = 256  # twenty numbers take about seventy
-QUESTION_COLUMNS = ("describer", "description_id", "shown_id", "prompt_hash")
-REPLY_COLUMNS = ("model", "prompt_tokens", "completion_tokens", "cost_usd")
-
-
-class DetectionRun(NamedTuple):
-    """The result of a run: questions answered and questions failed."""
-
-    answered: int
-    failed: int
+QUESTION_COLUMNS = ("describer", "description_id", "shown_id", "decoys", "prompt_hash")
 
 
 def run_detection(
     atlas: Atlas, questions: Iterable[DetectionQuestion], chat: Chat, seed: int, concurrency: int
-) -> DetectionRun:
+) -> RunCounts:
     """Asks what the scorer has not answered yet; stores each answer at once, and writes `scores` at the end.
 
-    A question without a usable reply is asked again as `describe_heads` does, then stored with the reason; the next run
-    asks it again. Raises DescriberError if the run cannot continue.
+    A question without a usable reply is stored with the reason; the next run asks it again. Raises DescriberError if
+    the run cannot continue.
     """
+
+    async def ask(question: DetectionQuestion, seed: int) -> Row:
+        reply = await chat.ask(question.messages, seed=seed, schema=REPLY_SCHEMA, max_tokens=MAX_REPLY_TOKENS)
+        counts = count_answer(question.truth, parse_named_items(reply.content, len(question.truth)))
+        return {**counts._asdict(), **reply_columns(reply)}
+
+    def identify(question: DetectionQuestion) -> Row:
+        asked = {name: getattr(question, name) for name in QUESTION_COLUMNS}
+        return {**question.head._asdict(), **asked, "scorer": chat.model}
+
     try:
         with open_row_writer(atlas, "detections") as store_row:
             todo = unanswered_questions(atlas, questions, chat.model, seed)
-            run = _ScorerRun(chat, seed, store_row)
-            if todo:
-                run_to_completion(run.ask_all(todo, concurrency))
-            return DetectionRun(run.answered, run.failed)
+            run = StoredRun(chat, ask, identify, store_row, seed)
+            return run_to_completion(run.ask_all(todo, concurrency)) if todo else RunCounts(0, 0)
     finally:
         rows = compute_scores(atlas.table("detections").to_pylist())
         if rows:
@@ -64,48 +63,6 @@ def unanswered_questions(
     return [each for each in questions if (scorer, seed, each.shown_id, each.prompt_hash) not in answered]
 
 
-class _ScorerRun:
-    """Asks a scorer; stores a row of `detections` for each answer and each failure, and counts them."""
-
-    def __init__(self, chat: Chat, seed: int, store_row: Callable[[Row], None]) -> None:
-        self.answered = self.failed = 0
-        self._chat, self._seed, self._store_row = chat, seed, store_row
-
-    async def ask_all(self, questions: Sequence[DetectionQuestion], concurrency: int) -> None:
-        from tqdm import tqdm
-
-        with tqdm(total=len(questions), unit="question", desc="scoring", dynamic_ncols=True) as self._bar:
-            async with self._chat:
-                await ask_each(
-                    questions,
-                    self._ask,
-                    on_answer=self._store_answer,
-                    on_failure=self._store_failure,
-                    seed=self._seed,
-                    concurrency=concurrency,
-                )
-
-    async def _ask(self, question: DetectionQuestion, seed: int) -> Row:
-        """The scorer's answer as columns: the counts, and those of the reply."""
-        reply = await self._chat.ask(question.messages, seed=seed, schema=REPLY_SCHEMA, max_tokens=MAX_REPLY_TOKENS)
-        counts = count_answer(question.truth, parse_named_items(reply.content, len(question.truth)))
-        return {**counts._asdict(), **{name: getattr(reply, name) for name in REPLY_COLUMNS}}
-
-    def _store_answer(self, question: DetectionQuestion, answer: Row) -> None:
-        self._store(question, answer)
-        self.answered += 1
-
-    def _store_failure(self, question: DetectionQuestion, reason: str, attempts: int) -> None:
-        self._store(question, {"reason": shorten(reason, MAX_REASON_LENGTH), "attempts": attempts})
-        self.failed += 1
-
-    def _store(self, question: DetectionQuestion, result: Row) -> None:
-        asked = {name: getattr(question, name) for name in QUESTION_COLUMNS}
-        row = {**question.head._asdict(), **asked, "scorer": self._chat.model, "seed": self._seed, **result}
-        self._store_row({**row, "created_at": utc_now()})
-        self._bar.update()
-
-
 def compute_scores(detections: Sequence[Row]) -> list[Row]:
     """The rows of `scores`: for each description, scorer and seed, accuracies of the newest usable answers.
 
@@ -119,9 +76,11 @@ def compute_scores(detections: Sequence[Row]) -> list[Row]:
 
 def _score_row(rows: Sequence[Row]) -> Row:
     """A row of `scores` from the answers about one description, oldest first."""
-    own = _newest_answer([row for row in rows if row["shown_id"] == row["description_id"]])
-    swapped = _newest_answer([row for row in rows if row["shown_id"] != row["description_id"]])
-    accuracy, control = _answer_accuracy(own), _answer_accuracy(swapped)
+    of_layer = [row for row in rows if row["decoys"] == LAYER]
+    own = _newest_answer([row for row in of_layer if row["shown_id"] == row["description_id"]])
+    swapped = _newest_answer([row for row in of_layer if row["shown_id"] != row["description_id"]])
+    alike = _newest_answer([row for row in rows if row["decoys"] == SIMILAR])
+    accuracy, control, look_alike = map(_answer_accuracy, (own, swapped, alike))
     reason = None
     if accuracy is None:
         reason = _null_reason(own)
@@ -133,6 +92,7 @@ def _score_row(rows: Sequence[Row]) -> Row:
         "detection_low": accuracy and accuracy.low,
         "detection_high": accuracy and accuracy.high,
         "detection_swapped": control and control.value,
+        "look_alike": look_alike and look_alike.value,
         "n": own["own"] + own["other"] if own and accuracy else None,
         "reason": reason,
     }

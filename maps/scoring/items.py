@@ -50,25 +50,25 @@ class DetectionItem(NamedTuple):
     head: HeadId
 
 
-def draw_items(head: HeadId, held_out: HeldOutMappings, seed: int) -> list[DetectionItem]:
-    """Ten held-out mappings of a head and ten of other heads in its layer, shuffled; fewer if there are not enough.
+def draw_items(
+    head: HeadId, held_out: HeldOutMappings, seed: int, others: Sequence[HeadId] | None = None
+) -> list[DetectionItem]:
+    """Ten held-out mappings of a head and ten of other heads, shuffled; fewer if there are not enough.
 
-    The other mappings are drawn from all other heads together. Their sources are not sources of the head's held-out
-    mappings, and no source occurs twice. The draw depends on the seed, the head and the layer's held-out mappings only.
+    The other mappings are drawn from all `others` together: by default all other heads of the layer. Their sources are
+    not sources of the head's held-out mappings, and no source occurs twice. The draw depends on the seed, the head and
+    these heads' held-out mappings only.
     """
+    if others is None:
+        others = [other for other in held_out if other.layer == head.layer and other != head]
     draw = random.Random(f"{seed}:{head}")  # seeded with a string, which gives the same draw on every machine
     own = list(held_out[head])
     own_sample = draw.sample(own, min(ITEMS_PER_KIND, len(own)))
-    others = [
-        DetectionItem(mapping, other)
-        for other in sorted(held_out)
-        if other.layer == head.layer and other != head
-        for mapping in held_out[other]
-    ]
-    draw.shuffle(others)
+    candidates = [DetectionItem(mapping, other) for other in sorted(others) for mapping in held_out[other]]
+    draw.shuffle(candidates)
     used_sources = {mapping.source_id for mapping in own}
     other_sample: list[DetectionItem] = []
-    for item in others:
+    for item in candidates:
         if len(other_sample) == ITEMS_PER_KIND:
             break
         if item.mapping.source_id not in used_sources:

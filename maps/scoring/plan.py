@@ -1,10 +1,14 @@
-"""The questions for a scorer: two for each described head, with its own description and with another head's."""
+"""The questions for a scorer about each described head: with its own description, and with another head's.
+
+Where look-alikes are asked for, a third shows its own description with mappings of the heads that are most like it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from maps.analysis.similar_heads import MAPPING_COLUMNS, MappingIndex, similar_heads
 from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
@@ -20,6 +24,9 @@ from maps.scoring.items import (
 )
 from maps.types import HeadId
 
+LAYER, SIMILAR = "layer", "similar"  # other heads of the layer; the heads of the model that are most like the head
+SIMILAR_HEADS = 5  # of which decoys are drawn
+
 
 class DetectionQuestion(NamedTuple):
     """One question to a scorer: which items fit the shown description, the head's own or another head's."""
@@ -28,6 +35,7 @@ class DetectionQuestion(NamedTuple):
     describer: str
     description_id: str
     shown_id: str
+    decoys: str  # where the other items are from: LAYER or SIMILAR
     truth: tuple[bool | None, ...]  # whether each item is the head's; None: not counted
     messages: list[Message]
     prompt_hash: str
@@ -40,13 +48,17 @@ class DetectionPlan(NamedTuple):
     unclear_count: int  # the description says that there is no pattern: no question
     stale_count: int  # the mappings changed after the head was described: no question
     without_control_count: int  # no other described head in the layer: no control
+    without_similar_count: int  # no head shares a source: no question with look-alikes; 0 if these are not asked for
     short_count: int  # fewer than ten items of a kind: fewer items in the question
 
 
-def plan_detection(atlas: Atlas, describer: str | None, seed: int, choice: HeadChoice = EVERY_HEAD) -> DetectionPlan:
+def plan_detection(
+    atlas: Atlas, describer: str | None, seed: int, choice: HeadChoice = EVERY_HEAD, look_alikes: bool = False
+) -> DetectionPlan:
     """The questions about current descriptions of the chosen heads, or those of one describer.
 
-    Controls are drawn from all described heads, chosen or not. Raises MapsError if there is no description.
+    Controls are drawn from all described heads, chosen or not. `look_alikes`: also ask with decoys from similar heads.
+    Raises MapsError if there is no description.
     """
     chosen = set(choice.select(atlas.head_ids))
     rows = [row for row in atlas.descriptions() if describer in (None, row["describer"])]
@@ -56,7 +68,8 @@ def plan_detection(atlas: Atlas, describer: str | None, seed: int, choice: HeadC
     held_out, stale = atlas.mappings_by_head("heldout"), atlas.stale_description_ids()
     fresh = [row for row in rows if row["description_id"] not in stale]
     questions: list[DetectionQuestion] = []
-    without_control_count = short_count = 0
+    without_control_count = without_similar_count = short_count = 0
+    similar = SimilarHeadFinder(atlas) if look_alikes else None
     for name in sorted({row["describer"] for row in fresh}):
         described = {head_of(row): row for row in fresh if row["describer"] == name and row["pattern"]}
         partners = exchange_partners(described, seed)
@@ -65,20 +78,41 @@ def plan_detection(atlas: Atlas, describer: str | None, seed: int, choice: HeadC
             own_count = sum(item.head == head for item in items)
             short_count += not own_count == len(items) - own_count == ITEMS_PER_KIND
             shown_rows = [row, described[partners[head]]] if head in partners else [row]
-            both = [build_question(row, shown_row, items) for shown_row in shown_rows]
-            answerable = [question for question in both if {True, False} <= set(question.truth)]
-            without_control_count += len(answerable) == 1
-            questions += answerable
+            both = answerable([build_question(row, shown_row, items, LAYER) for shown_row in shown_rows])
+            without_control_count += len(both) == 1
+            questions += both
+            if similar is not None:
+                alike = draw_items(head, held_out, seed, similar.heads_like(head))
+                third = answerable([build_question(row, row, alike, SIMILAR)])
+                without_similar_count += not third
+                questions += third
     unclear_count = sum(not row["pattern"] for row in fresh if head_of(row) in chosen)
     stale_count = sum(row["description_id"] in stale for row in rows if head_of(row) in chosen)
-    return DetectionPlan(questions, unclear_count, stale_count, without_control_count, short_count)
+    return DetectionPlan(
+        questions, unclear_count, stale_count, without_control_count, without_similar_count, short_count
+    )
+
+
+class SimilarHeadFinder:
+    """Finds the heads of an atlas that share most mappings with a head, then most sources."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self._index = MappingIndex.from_table(atlas.table("mappings", MAPPING_COLUMNS))
+
+    def heads_like(self, head: HeadId) -> list[HeadId]:
+        return [each.head for each in similar_heads(self._index, head, SIMILAR_HEADS)]
+
+
+def answerable(questions: Sequence[DetectionQuestion]) -> list[DetectionQuestion]:
+    """The questions with items of both kinds."""
+    return [question for question in questions if {True, False} <= set(question.truth)]
 
 
 def head_of(row: Row) -> HeadId:
     return HeadId(row["layer"], row["head"])
 
 
-def build_question(row: Row, shown_row: Row, items: Sequence[DetectionItem]) -> DetectionQuestion:
+def build_question(row: Row, shown_row: Row, items: Sequence[DetectionItem], decoys: str) -> DetectionQuestion:
     """The question whether items fit the description in `shown_row`; `row` is the description of their head."""
     messages = detection_messages(shown_row["input_strings"], shown_row["observed_pattern"], items)
     return DetectionQuestion(
@@ -86,6 +120,7 @@ def build_question(row: Row, shown_row: Row, items: Sequence[DetectionItem]) -> 
         row["describer"],
         row["description_id"],
         shown_row["description_id"],
+        decoys,
         tuple(item_truth(items, head_of(row), head_of(shown_row))),
         messages,
         prompt_hash(messages),

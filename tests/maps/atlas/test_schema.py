@@ -41,12 +41,12 @@ def test_the_columns_are_those_of_the_contract() -> None:
         ),
         "failures": "layer head describer reason attempts created_at",
         "scores": (
-            "layer head description_id scorer detection detection_low detection_high detection_swapped n describer "
-            "seed reason"
+            "layer head description_id scorer detection detection_low detection_high detection_swapped look_alike n "
+            "describer seed reason"
         ),
         "detections": (
-            "layer head describer description_id shown_id scorer seed own own_named other other_left reason attempts "
-            "model prompt_hash prompt_tokens completion_tokens cost_usd created_at"
+            "layer head describer description_id shown_id decoys scorer seed own own_named other other_left reason "
+            "attempts model prompt_hash prompt_tokens completion_tokens cost_usd created_at"
         ),
         "concentration": "layer head target_entropy random_heads seed entropy_below kurtosis_below mapping_hash",
         "random_heads": "layer head seed target_entropy target_kurtosis",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,24 +11,40 @@ import pytest
 import docs.reference_descriptions
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
-from maps.describers.reference import AUTHORS, reference_entries
-from maps.hashes import mapping_hash
+from maps.describers.reference import AUTHORS, find_reference, reference_entries
 from maps.types import HeadId
 
 SEED = Path(__file__).parents[3] / "space" / "seed" / "smollm2-calibrated"
 
 
 def test_every_head_of_the_shipped_atlas_is_described_by_its_mappings() -> None:
-    atlas, entries = Atlas.open(SEED), reference_entries()
+    atlas = Atlas.open(SEED)
     mappings = atlas.mappings_by_head()
-    assert len(entries) == len(atlas.head_ids) == 270
-    assert {HeadId.parse(entry["head"]): key for key, entry in entries.items()} == {
-        head: mapping_hash(mappings[head]) for head in atlas.head_ids
-    }
+    assert len(reference_entries()) == len(atlas.head_ids) == 270
+    found = {head: find_reference(mappings[head]) for head in atlas.head_ids}
+    assert {head: entry and entry["head"] for head, entry in found.items()} == {head: str(head) for head in found}
+
+
+def test_mappings_that_differ_by_rounding_have_the_reference_and_others_do_not() -> None:
+    mappings = Atlas.open(SEED).mappings(HeadId(23, 4))
+    swapped = [replace(m, target_ids=(m.target_ids[1], m.target_ids[0], *m.target_ids[2:])) for m in mappings]
+    assert find_reference(swapped) == find_reference(mappings)
+    changed = [replace(m, target_ids=(1, 2, 3, 4, 5)) for m in mappings]
+    assert find_reference([*changed[:3], *mappings[3:]]) == find_reference(mappings)
+    assert find_reference([*changed[:4], *mappings[4:]]) is None
+    assert find_reference(mappings[:20]) is None
+    assert find_reference([]) is None
+
+
+def test_ten_mappings_were_predicted_from_every_pattern() -> None:
+    for entry in reference_entries():
+        pairs = entry.get("predictions", [])
+        assert len(pairs) == (10 if entry["fits"] else 0), entry["head"]
+        assert len({source for source, _ in pairs}) == len(pairs)
 
 
 def test_a_pattern_is_one_that_twenty_mappings_show_and_is_said_in_a_sentence() -> None:
-    for entry in reference_entries().values():
+    for entry in reference_entries():
         fits, pattern = entry["fits"], entry["observed_pattern"]
         assert fits == sorted(set(fits) & set(range(1, 31)))
         assert (pattern == "Unclear") == (fits == []) == (len(fits) < 20)
@@ -48,7 +65,7 @@ def test_the_command_stores_those_of_an_atlas_with_the_same_mappings(
     (folder / "descriptions.parquet").unlink()
     assert main(["describe", str(folder), "--describer", "reference", "--heads", "L23H4,L9H4"]) == 0
     assert capsys.readouterr().out.startswith("reference described 2 heads now.\nIt sees a pattern in ")
-    entries = {entry["head"]: entry for entry in reference_entries().values()}
+    entries = {entry["head"]: entry for entry in reference_entries()}
     for row in Atlas.open(folder).descriptions():
         entry = entries[f"L{row['layer']}H{row['head']}"]
         assert (row["observed_pattern"], row["model"]) == (entry["observed_pattern"], AUTHORS)

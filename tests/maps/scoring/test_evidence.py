@@ -126,7 +126,14 @@ def test_offline_measures_alone_are_reported_without_detection(scored: Path) -> 
 
 def test_means_are_by_describer_and_undefined_without_scores() -> None:
     def row(describer: str, own: float | None, swapped: float | None) -> Row:
-        return {"describer": describer, "scorer": "s", "seed": 0, "detection": own, "detection_swapped": swapped}
+        return {
+            "describer": describer,
+            "scorer": "s",
+            "seed": 0,
+            "detection": own,
+            "detection_swapped": swapped,
+            "look_alike": None,
+        }
 
     rows = [row("b", 0.9, None), row("a", None, None), row("b", 0.7, 0.4)]
     found = detection_rows(rows)

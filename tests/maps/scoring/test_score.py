@@ -91,6 +91,27 @@ def test_a_perfect_scorer_is_right_and_its_control_is_chance(atlas_folder: Path,
     assert "balanced accuracy 1.00 (mean of 7 heads, 95 % interval 1.00 to 1.00); from another head's" in printed
 
 
+def test_look_alikes_are_mappings_of_the_most_similar_heads(atlas_folder: Path, capsys: Capture) -> None:
+    folder = with_descriptions(atlas_folder)
+    first, twin = HeadId(0, 0), HeadId(1, 3)
+    sources = {mapping.rank: mapping.source_id for mapping in Atlas.open(folder).mappings(first)}
+    alike = [
+        {**row, "source_id": sources[row["rank"]]} if (row["layer"], row["head"]) == twin else row
+        for row in rows(folder, "mappings")
+    ]  # the twin gets the sources of the first head
+    write_table(folder, "mappings", make_table("mappings", alike))
+    with chat_server.serve_chat(perfect_scorer(folder)) as server:
+        assert score(folder, server.url, "--look-alikes", "--heads", "L0H0") == 0
+        texts = [body["messages"][0]["content"] for body in server.request_bodies]
+    of_twin = {quote_for_prompt(mapping.source) for mapping in Atlas.open(folder).mappings(twin, "heldout")}
+    lines = {line.partition(". ")[2] for text in texts for line in text.split("\n")[-20:]}
+    assert any(line.partition(": ")[0] in of_twin for line in lines)
+    [row] = rows(folder)
+    assert (row["detection"], row["detection_swapped"], row["look_alike"]) == (1.0, 0.5, 1.0)
+    assert sorted(row["decoys"] for row in rows(folder, "detections")) == ["layer", "layer", "similar"]
+    assert "; among mappings of similar heads: balanced accuracy 1.00 (mean of 1 head); " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("named", [[], list(range(1, 21)), [0]])
 def test_a_scorer_that_always_gives_the_same_answer_is_at_chance(named: list[int], atlas_folder: Path) -> None:
     folder = with_descriptions(atlas_folder)
