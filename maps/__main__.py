@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="example: python -m maps map smollm2 --out data/atlases/smollm2",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (map, calibrate, describe, score, show, probe, report, null, evaluate, push):
+    for command in (map, calibrate, describe, score, null, show, probe, report, evaluate, push):
         command.add(commands)
     return top
 

@@ -43,6 +43,8 @@ def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
     heads = len(layers) * info["heads"]
     model, revision, asked_for = (escape_invisible(info[key]) for key in ("model", "revision", "asked_for"))
     reading = reading_name(info)
+    note = "\n**A null atlas: no pattern is in these mappings. They show what is seen by chance.**\n"
+    null = note if "null" in info else ""
     return f"""---
 pretty_name: {json.dumps(f"Atlas of {model}", ensure_ascii=False)}
 tags:
@@ -52,7 +54,7 @@ configs:
 {configs}---
 
 # Atlas of {model}
-
+{null}
 What {heads:,} attention heads of {model} ({revision}) do, read from {basis_phrase(reading)}
 with MAPS (Elhelo and Geva, *Inferring Functionality of Attention Heads from their Parameters*).
 

@@ -18,8 +18,10 @@ from maps.atlas.schema import NULLABLE_COLUMNS, SCHEMAS
 
 MAX_TABLE_BYTES = 4 << 30  # of a table in memory
 MAX_TEXT_BYTES = 1 << 16  # of one text
-MAX_ROWS_PER_HEAD = {"descriptions": 1_000, "failures": 1_000, "scores": 1_000, "checks": 1_000}
-MAX_ROWS_PER_HEAD |= {"detections": 10_000, "predictions": 10_000, "prediction_scores": 10_000}
+MAX_ROWS_PER_HEAD = {
+    **dict.fromkeys(("descriptions", "failures", "scores", "checks"), 1_000),
+    **dict.fromkeys(("detections", "predictions", "prediction_scores"), 10_000),
+}
 MAX_PAIRS = 1_000_000  # of a relation
 MAX_RANDOM_HEADS = 100_000  # of a layer
 MAX_MICROSECONDS = 253_402_300_799_999_999  # the end of the year 9999

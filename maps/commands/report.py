@@ -29,6 +29,14 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument("--out", required=True, type=Path, help="the folder of the report; its files are replaced")
     p.add_argument("--tau", type=share, help="lowest score of a head that implements a relation (default: the atlas's)")
     p.add_argument("--min-pairs", type=positive_int, help="usable pairs a relation needs (default: the atlas's)")
+    p.add_argument(
+        "--null",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FOLDER",
+        help="a null atlas (from `maps null`) with descriptions: says how many patterns are expected by chance",
+    )
     p.set_defaults(run=run)
 
 
@@ -43,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     atlas, out = Atlas.open(arguments.atlas), arguments.out
     findings = atlas_report.compute_findings(atlas, arguments.tau, arguments.min_pairs)
-    evidence = compute_evidence(atlas)
+    evidence = compute_evidence(atlas, [Atlas.open(folder) for folder in arguments.null])
     specs = figure_specs(atlas, findings) | evidence.figures
     sections = [*atlas_report.build_sections(findings, "output_space" in specs), *evidence.sections]
     tables = findings.tables | evidence.tables

@@ -12,8 +12,10 @@ from maps import figures
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
 from maps.report.atlas_report import ReportSection
+from maps.report.describers import DESCRIBERS_SCHEMA, describer_rows, describer_sentences
 from maps.scoring import accuracy, comparison
 from maps.scoring.measures import RandomHeadDraw, stored_random_heads
+from maps.scoring.prediction_summary import PREDICTION_SUMMARY_SCHEMA, prediction_rows, prediction_sentences
 from maps.text import pluralize
 from maps.types import HeadId
 
@@ -32,6 +34,8 @@ EVIDENCE_SCHEMA = table_by_head(
 EVIDENCE_TABLES = {
     "detection": accuracy.DETECTION_SUMMARY_SCHEMA,
     "concentration": comparison.CONCENTRATION_SUMMARY_SCHEMA,
+    "predictions": PREDICTION_SUMMARY_SCHEMA,
+    "describers": DESCRIBERS_SCHEMA,
     "evidence": EVIDENCE_SCHEMA,
 }
 EVIDENCE_FIGURES = ("detection", "concentration")
@@ -45,16 +49,19 @@ class ReportEvidence(NamedTuple):
     sections: list[ReportSection]
 
 
-def compute_evidence(atlas: Atlas) -> ReportEvidence:
-    """The evidence of an atlas; empty if `python -m maps score` was not run."""
+def compute_evidence(atlas: Atlas, nulls: Sequence[Atlas] = ()) -> ReportEvidence:
+    """The evidence of an atlas; empty if `python -m maps score` was not run. `nulls`: null atlases of its model."""
     evidence = ReportEvidence({}, {}, [])
     descriptions = atlas.descriptions()
     if not descriptions or not atlas.has_table("concentration"):
         return evidence
     stale, current = atlas.stale_description_ids(), {row["description_id"] for row in descriptions}
     scores = [row for row in atlas.table("scores").to_pylist() if row["description_id"] in current]
+    predictions = atlas.table("prediction_scores").to_pylist()
     if scores:
         add_detection(evidence, scores, stale, atlas.model)
+    add_predictions(evidence, [row for row in predictions if row["description_id"] in current - stale])
+    add_describers(evidence, describer_rows(atlas, nulls))
     checks, old_checks = current_rows(atlas, "checks")
     concentrations, old = current_rows(atlas, "concentration")
     measured = concentration_by_head(atlas, concentrations)
@@ -94,6 +101,23 @@ def add_detection(evidence: ReportEvidence, scores: list[Row], stale: set[str], 
     left = left_out_sentences(len(scores) - len(fresh), "score", "describe these heads again, then score them")
     sentences = (*accuracy.detection_sentences(fresh), *left)
     evidence.sections.append(ReportSection("Evidence: detection scores", sentences, "detection", "detection"))
+
+
+def add_predictions(evidence: ReportEvidence, scores: list[Row]) -> None:
+    """Adds the generation test, where it was made."""
+    if scores:
+        add_table(evidence, "predictions", prediction_rows(scores))
+        sentences = (
+            "From a description alone, new sources and their targets were predicted, and ranked exactly in M.",
+            *prediction_sentences(scores),
+        )
+        evidence.sections.append(ReportSection("Evidence: predictions", sentences, "predictions"))
+
+
+def add_describers(evidence: ReportEvidence, rows: list[Row]) -> None:
+    add_table(evidence, "describers", rows)
+    sentences = tuple(describer_sentences(rows))
+    evidence.sections.append(ReportSection("Evidence: describers compared", sentences, "describers"))
 
 
 def left_out_sentences(count: int, thing: str, remedy: str) -> list[str]:

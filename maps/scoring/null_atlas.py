@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from maps.atlas.null import NULL_KINDS, SHUFFLED, is_null
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, make_table, mapping_row
 from maps.errors import MapsError
@@ -24,8 +25,6 @@ from maps.scoring.measures import open_atlas_model
 from maps.scoring.random_heads import draw_random_heads
 from maps.types import HeadId, Mapping, Progress, check_seed, no_progress_bar
 
-RANDOM, SHUFFLED = "random", "shuffled"
-NULL_KINDS = (RANDOM, SHUFFLED)
 MAPPING_TABLES = ("mappings", "heldout")
 MappingsByHead = dict[HeadId, list[Mapping]]
 
@@ -62,18 +61,6 @@ def write_null_atlas(
             store.store(layer, {name: make_table(name, rows) for name, rows in tables.items()})
         store.finish(layers, [], null_info(atlas, null))
     return Atlas.open(out)
-
-
-def is_null(atlas: Atlas) -> bool:
-    return "null" in atlas.info
-
-
-def null_kind(atlas: Atlas) -> str:
-    """`random` or `shuffled`; raises MapsError for an atlas that is not null."""
-    null = atlas.info.get("null")
-    if not isinstance(null, dict) or null.get("kind") not in NULL_KINDS:
-        raise MapsError(f"{atlas.folder} is not a null atlas; make one with `python -m maps null`.")
-    return str(null["kind"])
 
 
 def null_info(atlas: Atlas, null: dict[str, Any]) -> dict[str, Any]:

@@ -38,10 +38,29 @@ def evidence_sentences(row: Row, rows: HeadRows) -> list[str]:
     sentences = [author_sentence(row)]
     if row["support"] is not None:
         sentences.append(support_sentence(row, rows))
-    scores = [score["detection"] for score in rows.detection_scores(row) if score["detection"] is not None]
-    if scores:
-        sentences.append(f"Detection score {scores[-1]:.2f}; chance is 0.5.")
+    sentences += [detection_sentence(answer)] if (answer := rows.newest_detection(row)) else []
+    sentences += [prediction_sentence(score)] if (score := rows.prediction_score(row)) else []
     return sentences
+
+
+def detection_sentence(answer: Row) -> str:
+    """What a scorer's answer says to a person, from a row of `detections`."""
+    wrong = answer["other"] - answer["other_left"]
+    return (
+        f"Given only this sentence, {answer['scorer']} picked {answer['own_named']} of {answer['own']} of the head's "
+        f"mappings, and {wrong} of {answer['other']} of other heads."
+    )
+
+
+def prediction_sentence(score: Row) -> str:
+    """How well the description predicts, from a row of `prediction_scores`."""
+    others = ""
+    if score["percentile_swapped"] is not None:
+        others = f", {100 * score['percentile_swapped']:.0f} % predicted from other heads' descriptions"
+    own = f"{100 * score['percentile']:.0f} % of all tokens on average"
+    return (
+        f"Of {score['pairs']} mappings predicted from it alone, the targets rank above {own} (50 % by chance{others})."
+    )
 
 
 def author_sentence(row: Row) -> str:

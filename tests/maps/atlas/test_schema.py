@@ -48,6 +48,13 @@ def test_the_columns_are_those_of_the_contract() -> None:
             "layer head describer description_id shown_id decoys scorer seed own own_named other other_left reason "
             "attempts model prompt_hash prompt_tokens completion_tokens cost_usd created_at"
         ),
+        "predictions": (
+            "layer head describer description_id writer seed sources predicted reason attempts model prompt_hash "
+            "prompt_tokens completion_tokens cost_usd created_at"
+        ),
+        "prediction_scores": (
+            "layer head describer description_id writer seed pairs others percentile percentile_swapped p_value reason"
+        ),
         "concentration": "layer head target_entropy random_heads seed entropy_below kurtosis_below mapping_hash",
         "random_heads": "layer head seed target_entropy target_kurtosis",
         "checks": "layer head check support by_chance mapping_hash",

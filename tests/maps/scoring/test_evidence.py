@@ -74,7 +74,7 @@ def test_the_report_has_tables_figures_and_text_about_the_evidence(scored: Path,
         assert "<script>alert" not in path.read_text(encoding="utf-8")
     assert "<script" not in text.replace("\\<", "")
     links = re.findall(r"\]\(([^)]+)\)", text)
-    assert {f"{name}.csv" for name in EVIDENCE_TABLES} <= set(links)
+    assert {f"{name}.csv" for name in EVIDENCE_TABLES.keys() - {"predictions"}} <= set(links)
 
 
 def test_evidence_about_changed_mappings_is_left_out_counted_and_marked(scored: Path) -> None:
@@ -117,8 +117,12 @@ def test_a_report_without_scores_removes_older_evidence(
 def test_offline_measures_alone_are_reported_without_detection(scored: Path) -> None:
     (scored / "scores.parquet").unlink()
     found = compute_evidence(Atlas.open(scored))
-    assert (list(found.tables), list(found.figures)) == (["concentration", "evidence"], ["concentration"])
+    assert (list(found.tables), list(found.figures)) == (
+        ["describers", "concentration", "evidence"],
+        ["concentration"],
+    )
     assert [section.heading for section in found.sections] == [
+        "Evidence: describers compared",
         "Evidence: concentration of targets",
         "Evidence: description by description",
     ]

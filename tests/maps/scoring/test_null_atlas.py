@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from maps.__main__ import main
+from maps.atlas.null import NULL_KINDS, null_kind
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.heads.salient_tokens import SalientCounts
 from maps.mapping.model import Model
 from maps.scoring.comparison import entropy
-from maps.scoring.null_atlas import NULL_KINDS, null_kind, write_null_atlas
+from maps.scoring.null_atlas import write_null_atlas
 from maps.scoring.random_heads import random_head_rows
 from maps.types import HeadId
 
