@@ -10,7 +10,7 @@ from annotation.commands.arguments import TABLE_HELP, add_layers_option
 from annotation.export.files import check_suffix, read_judgments_table, write_table
 from annotation.report.paper_file import load_paper
 from annotation.report.sentences import report_paragraphs
-from annotation.statistics.evidence import correlate_measures
+from annotation.statistics.evidence import EvidenceTables, correlate_measures
 from annotation.statistics.judgments_table import select_counted_judgments
 from annotation.statistics.pairs import tabulate_pairwise_kappas
 from annotation.statistics.summary import AgreementReport, summarise_judgments
@@ -51,8 +51,7 @@ def run(options: argparse.Namespace) -> None:
     if options.atlas is not None:
         atlas = Atlas.open(options.atlas).named_by_reading()
         layers = {atlas.model: int(atlas.info["layers"])} | layers
-        descriptions, scores = atlas.table("descriptions").to_pandas(), atlas.table("scores").to_pandas()
-        evidence = correlate_measures(judgments, descriptions, scores, options.seed)
+        evidence = correlate_measures(judgments, EvidenceTables.read(atlas.table), options.seed)
     report, paper = summarise_judgments(judgments, options.seed, layers, evidence), load_paper()
     if options.pairs is not None:
         write_table(tabulate_pairwise_kappas(judgments.rows, options.seed), options.pairs)

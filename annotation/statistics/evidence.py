@@ -1,14 +1,18 @@
 """Do the measures of a description agree with people?
 
-The detection score and the support of each description are correlated with the precision that annotators gave it.
+The detection scores (also among look-alikes), the percentile of predicted targets and the support of each description
+are correlated with the precision that annotators gave it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from annotation.form import PRECISION
 from annotation.statistics.bootstrap import (
@@ -26,11 +30,27 @@ TOO_FEW_DESCRIPTIONS = "fewer than three descriptions have both a precision and 
 NO_VARIATION = "the precision or the measure is the same for every description"
 
 
+MEASURES = ("detection", "look_alike", "percentile", "support")
+
+
+class EvidenceTables(NamedTuple):
+    """The atlas's tables `descriptions`, `scores` and `prediction_scores`."""
+
+    descriptions: pd.DataFrame
+    scores: pd.DataFrame
+    predictions: pd.DataFrame
+
+    @classmethod
+    def read(cls, table: Callable[[str], pa.Table]) -> EvidenceTables:
+        """From a function that gives an atlas's tables by name."""
+        return cls(*(table(name).to_pandas() for name in ("descriptions", "scores", "prediction_scores")))
+
+
 @dataclass(frozen=True)
 class MeasureCorrelation:
     """Spearman's ρ between a measure and the mean precision of the descriptions.
 
-    `measure` is `detection` or `support`; `scorer` is the one who gave the detection scores, None for support.
+    `measure` is one of MEASURES; `scorer` is the one who was asked or predicted, None for support.
     """
 
     measure: str
@@ -85,24 +105,31 @@ def _newest_by_description(rows: pd.DataFrame, measure: str) -> pd.Series[float]
     return rows.drop_duplicates("description_id", keep="last").set_index("description_id")[measure]
 
 
-def correlate_measures(
-    judgments: CountedJudgments, descriptions: pd.DataFrame, scores: pd.DataFrame, seed: int = 0
-) -> list[MeasureCorrelation]:
-    """Correlates each scorer's detection scores, then the support, with the precision that annotators gave.
+def correlate_measures(judgments: CountedJudgments, tables: EvidenceTables, seed: int = 0) -> list[MeasureCorrelation]:
+    """Correlates what each scorer and writer measured, then the support, with the precision that annotators gave.
 
-    `descriptions` (description_id, support) and `scores` (description_id, scorer, detection) are the atlas's tables.
-    Both measures always have an entry, undefined with its reason where there is nothing to correlate.
+    Detection and support always have an entry, undefined with its reason where there is nothing to correlate.
     """
     if "description_id" not in judgments.rows:
         undefined = BootstrapEstimate(None, None, None, 0, 0, NO_DESCRIPTION_ID)
         return [MeasureCorrelation(measure, None, undefined) for measure in ("detection", "support")]
     precision = mean_precision_by_description(judgments.rows)
-    correlations = []
-    for scorer, rows in scores.groupby("scorer", sort=True):
-        estimate = _correlate(precision, _newest_by_description(rows, "detection"), seed)
-        correlations.append(MeasureCorrelation("detection", str(scorer), estimate))
-    if not correlations:
+    columns = [(tables.scores, "scorer", "detection"), (tables.scores, "scorer", "look_alike")]
+    columns.append((tables.predictions, "writer", "percentile"))
+    correlations = [each for column in columns for each in _correlate_by_name(precision, *column, seed)]
+    if not any(each.measure == "detection" for each in correlations):
         undefined = BootstrapEstimate(None, None, None, 0, 0, TOO_FEW_DESCRIPTIONS)
-        correlations.append(MeasureCorrelation("detection", None, undefined))
-    support = _correlate(precision, _newest_by_description(descriptions, "support"), seed)
+        correlations.insert(0, MeasureCorrelation("detection", None, undefined))
+    support = _correlate(precision, _newest_by_description(tables.descriptions, "support"), seed)
     return [*correlations, MeasureCorrelation("support", None, support)]
+
+
+def _correlate_by_name(
+    precision: pd.Series[float], table: pd.DataFrame, name_column: str, measure: str, seed: int
+) -> list[MeasureCorrelation]:
+    """One measure of each scorer or writer that has values of it."""
+    known = table[table[measure].notna()] if measure in table else table.iloc[:0]
+    return [
+        MeasureCorrelation(measure, str(name), _correlate(precision, _newest_by_description(rows, measure), seed))
+        for name, rows in known.groupby(name_column, sort=True)
+    ]

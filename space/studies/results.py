@@ -10,7 +10,7 @@ import pandas as pd
 
 from annotation.journal.journal import Journal
 from annotation.statistics.answer_counts import answer_counts_by_quarter
-from annotation.statistics.evidence import correlate_measures
+from annotation.statistics.evidence import EvidenceTables, correlate_measures
 from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
 from annotation.statistics.labels import compute_labels
 from annotation.statistics.summary import AgreementReport, summarise_judgments
@@ -39,8 +39,7 @@ def study_results(services: Services, study: Study) -> StudyResults:
     atlas = services.whole_atlases.get(study.settings.model)
     if not results.report.judgments or atlas is None:
         return results
-    descriptions, scores = atlas.table("descriptions").to_pandas(), atlas.table("scores").to_pandas()
-    evidence = correlate_measures(results.judgments, descriptions, scores)
+    evidence = correlate_measures(results.judgments, EvidenceTables.read(atlas.table))
     return replace(results, report=replace(results.report, evidence=evidence))
 
 
