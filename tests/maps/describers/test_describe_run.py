@@ -122,7 +122,8 @@ def test_despite_mixed_errors_each_of_270_heads_is_described_and_paid_for_once(b
         run = describe_atlas(bundled, OpenAICompatibleDescriber(chat_with(server, budget=budget, timeout=1.0)), 8)
     hopeless = {head for head, prompt in prompt_of.items() if prompt in mixed.hopeless_prompts}
     assert hopeless
-    assert run == DescribeSummary(270 - len(hopeless), len(hopeless), 270 - len(hopeless), 270)
+    described = 270 - len(hopeless)
+    assert run == DescribeSummary(described, len(hopeless), described, described)
     assert mixed.paid_replies == Counter(prompt for head, prompt in prompt_of.items() if head not in hopeless)
     assert {head_of(row) for row in rows(bundled)} == set(prompt_of) - hopeless
     assert {(row["observed_pattern"], row["model"]) for row in rows(bundled)} == {

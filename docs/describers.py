@@ -1,0 +1,102 @@
+"""Writes docs/describers.md: the describers of the bundled model beside each other, and beside chance.
+
+`python -m docs.describers`, from the table that `python -m maps report` wrote into docs/experiments/describers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "describers.md"
+TABLE = ROOT / "docs" / "experiments" / "describers" / "describers.csv"
+PAGE_TEXT = """# Which descriptions can be believed
+
+Every describer of the bundled model, in the reading that the app shows first, beside the reference and beside chance.
+The measures are defined in [the contract](contract.md), section 4.
+
+{table}
+
+- **Presence**: of the heads in which the describer sees a pattern, how many have one in the
+  [reference](reference_descriptions.md) (precision); of those with one in the reference, how many it sees (recall).
+- **Detection**: shown only the description, a scorer picks the head's mappings among those of its layer (1 is
+  perfect, 0.5 chance; in brackets with another head's description), and among those of the heads most like it.
+- **Prediction**: from the description alone, ten new sources and their targets were predicted; the mean percentile of
+  these targets in M (1 is the highest token, 0.5 chance; in brackets pairs predicted from other heads' descriptions).
+- **By chance**: in how many heads without a pattern it still saw one, and the share of its patterns that is expected
+  by chance at most.
+
+{remarks}
+
+## How this was made
+
+```sh
+{commands}
+```
+"""
+COMMANDS = """\
+python -m maps map smollm2 --reading auto --out data/atlases/smollm2
+python -m maps describe data/atlases/smollm2 --describer offline
+python -m maps describe data/atlases/smollm2 --describer reference
+python -m maps score data/atlases/smollm2 --predict
+python -m maps null data/atlases/smollm2 --out data/null/random
+python -m maps null data/atlases/smollm2 --out data/null/shuffled --kind shuffled
+python -m maps describe data/null/random --describer offline
+python -m maps describe data/null/shuffled --describer offline
+python -m maps report data/atlases/smollm2 --out report --null data/null/random --null data/null/shuffled"""
+REMARKS = """\
+The reference's predictions were written by language models that saw its sentences only; the rules' are drawn by the
+rules. Where a description says that the same few strings recur whatever the source, it predicts well by naming them:
+such a sentence is true, and says little about what the head is for."""
+
+
+def describers_page() -> str:
+    rows = pd.read_csv(TABLE).to_dict("records")
+    header = ("describer", "heads", "with a pattern", "presence", "detection", "prediction", "by chance", "cost a head")
+    lines = [header, tuple("---" for _ in header), *map(table_row, rows)]
+    table = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return PAGE_TEXT.format(table=table, remarks=REMARKS, commands=COMMANDS)
+
+
+def table_row(row: dict[str, object]) -> tuple[object, ...]:
+    return (
+        row["describer"],
+        row["heads"],
+        row["patterns"],
+        presence_cell(row),
+        detection_cell(row),
+        with_control(row, "percentile", "percentile_swapped", "predicted"),
+        "; ".join(filter(None, (chance_cell(row, kind) for kind in ("random", "shuffled")))) or "–",
+        "–" if pd.isna(row["cost_usd"]) else f"${row['cost_usd']:.4f}",
+    )
+
+
+def presence_cell(row: dict[str, object]) -> str:
+    if pd.isna(row["precision"]):
+        return "–"
+    return f"{row['precision']:.0%} and {row['recall']:.0%} of {row['compared']}"
+
+
+def detection_cell(row: dict[str, object]) -> str:
+    own = with_control(row, "detection", "detection_swapped", "scored")
+    return own if pd.isna(row["look_alike"]) else f"{own}; among look-alikes {row['look_alike']:.2f}"
+
+
+def with_control(row: dict[str, object], name: str, control: str, heads: str) -> str:
+    if pd.isna(row[name]):
+        return "–"
+    beside = "" if pd.isna(row[control]) else f" ({row[control]:.2f})"
+    return f"{row[name]:.2f}{beside}, {row[heads]:.0f} heads"
+
+
+def chance_cell(row: dict[str, object], kind: str) -> str:
+    heads = row[f"null_{kind}"]
+    if pd.isna(heads):
+        return ""
+    return f"{row[f'null_{kind}_patterns']:.0f} of {heads:.0f} {kind}, at most {row[f'false_{kind}']:.1%}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(describers_page(), encoding="utf-8")
