@@ -21,7 +21,7 @@ from tests.space.components.test_markup import tags
 SMALL = "SmolLM2-135M-Instruct"
 NAMES = (
     "h1 h2 form label input select option button section table thead tbody caption tr th td ul li p a code bdi i "
-    "small span mark div nav"
+    "small span mark div nav b"
 )
 ALLOWED = set(NAMES.split())
 
