@@ -31,6 +31,7 @@ from maps.heads.rank_tests import count_ranks
 from maps.mapping.model import LayerWeights, Model
 from maps.scoring.plan import head_of
 from maps.scoring.prediction import PAIRS_WRITTEN, TokenStrings, described_patterns, pair_columns
+from maps.text import pluralize
 from maps.types import HeadId, Mapping, Progress, no_progress_bar
 from maps.weights.tokens import Vocabulary
 
@@ -101,8 +102,9 @@ def score_predictions(atlas: Atlas, model: Model, progress: Progress[int] = no_p
     for prediction in current_predictions(atlas, model.vocabulary):
         by_layer[prediction.head.layer].append(prediction)
     rows = [row for layer in progress(sorted(by_layer), 0) for row in layer_scores(atlas, model, by_layer[layer])]
-    write_atlas_table(atlas, "prediction_scores", make_table("prediction_scores", rows))
-    return rows
+    table = make_table("prediction_scores", rows)
+    write_atlas_table(atlas, "prediction_scores", table)
+    return table.to_pylist()
 
 
 def current_predictions(atlas: Atlas, vocabulary: Vocabulary) -> list[Prediction]:
@@ -142,7 +144,8 @@ def too_few_reason(row: Row, pairs: TokenPairs) -> str | None:
         return None
     if not row["sources"]:
         return str(row["reason"] or "The writer predicted no pair.")
-    return f"Of {len(row['sources'])} pairs, {len(pairs)} are two tokens with a new source; {MIN_PAIRS} are needed."
+    written = pluralize(len(row["sources"]), "predicted pair")
+    return f"{len(pairs)} of {written} are two tokens with a new source; {MIN_PAIRS} are needed."
 
 
 def layer_scores(atlas: Atlas, model: Model, predictions: Sequence[Prediction]) -> list[Row]:

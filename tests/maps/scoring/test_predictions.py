@@ -98,6 +98,23 @@ def test_predictions_of_the_highest_targets_have_the_highest_percentile(
     assert row["p_value"] == (1 + sum(value >= row["percentile"] for value in percentiles)) / 4
 
 
+def test_pairs_that_are_no_tokens_give_no_score_and_say_why(atlas_folder: Path, capsys: Capture) -> None:
+    described(atlas_folder)
+    reply = json.dumps({"mappings": [["no such token at all", "neither is this one"]]})
+
+    def behaviour(body: dict[str, Any]) -> Response:
+        is_detection = "belongs" in body["messages"][0]["content"]
+        return chat_server.completion_response(json.dumps({"belongs": []}) if is_detection else reply)
+
+    with chat_server.serve_chat(behaviour) as server:
+        command = ["score", str(atlas_folder), "--scorer", WRITER, "--base-url", server.url, "--no-random", "--predict"]
+        assert main([*command, "--heads", "L0H0"]) == 0
+    assert "predicted from descriptions by secret: no head has three usable pairs.\n" in capsys.readouterr().out
+    [row] = rows(atlas_folder, "prediction_scores")
+    assert (row["percentile"], row["pairs"]) == (None, 0)
+    assert row["reason"] == "0 of 1 predicted pair are two tokens with a new source; 3 are needed."
+
+
 def test_the_rules_predict_from_their_own_descriptions(atlas_folder: Path, capsys: Capture) -> None:
     head = Atlas.open(atlas_folder).head_ids[0]
     mappings = Atlas.open(atlas_folder).table("mappings").to_pylist()
