@@ -50,12 +50,11 @@ REMARKS = """\
 The reference's predictions were written by language models that saw its sentences only; the rules' are drawn by the
 rules.
 
-**Beware of "the same few strings".** In this reading all sources of a layer have much in common, the mean of the
-residual stream, and any linear map makes much the same of them. So random heads too have the same few targets
-whatever they read, and the rules describe that in most of them: of the rules' patterns that say no more, as many are
-expected by chance as there are. Such a sentence is true of the head, predicts its mappings, and still says nothing
-of what the head was trained for. In the paper's reading, without that mean, the rules see a pattern in 9 of 270
-random heads (`python -m maps null space/seed/smollm2 --out data/null/paper`). The reference has such sentences too;
+**Beware of "the same few strings".** In this reading random heads too have the same few targets whatever they read,
+probably because all sources of a layer share the mean of the residual stream, of which any linear map makes the same.
+The rules describe that in most random heads, so as many of the patterns that say no more are expected by chance as
+there are. Such a sentence is true of the head, predicts its mappings, and still says nothing of what the head was
+trained for. In the paper's reading, without that mean, the rules see a pattern in 9 of 270 random heads (`python -m maps null space/seed/smollm2 --out data/null/paper`). The reference has such sentences too;
 its precision and recall must be read with that in mind."""
 
 
