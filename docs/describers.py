@@ -54,8 +54,9 @@ rules.
 probably because all sources of a layer share the mean of the residual stream, of which any linear map makes the same.
 The rules describe that in most random heads, so as many of the patterns that say no more are expected by chance as
 there are. Such a sentence is true of the head, predicts its mappings, and still says nothing of what the head was
-trained for. In the paper's reading, without that mean, the rules see a pattern in 9 of 270 random heads (`python -m maps null space/seed/smollm2 --out data/null/paper`). The reference has such sentences too;
-its precision and recall must be read with that in mind."""
+trained for. In the paper's reading, without that mean, the rules see a pattern in 9 of 270 random heads
+(`python -m maps null space/seed/smollm2 --out data/null/paper`). The reference has such sentences too; its precision
+and recall must be read with that in mind."""
 
 
 def describers_page() -> str:
