@@ -28,7 +28,7 @@ NAMED_FORMS = {  # inflections with a list of irregular forms, and the ending of
 }
 SMALL_SET = "one small set"
 STRING_LIST_NAMES = ("one string", "a few strings")  # the sentence lists all strings of these hypotheses
-SMALL_SET_SIZE, FEW_STRINGS_SIZE = 10, 8  # words
+SMALL_SET_SIZE, FEW_STRINGS_SIZE = 10, 5  # words
 MIN_WORDS_PER_ENDING = 8  # different words that share an ending
 
 
@@ -219,7 +219,7 @@ def recurring_hypotheses(lines: Sequence[ParsedMapping], min_support: int) -> li
 
     Three targets are among at most ten words, each of which is a target in at least a third of the mappings. One target
     is a word that is a target in at least `min_support` mappings. Three targets have one ending. Two targets are among
-    at most eight words, each of which is a target in at least a fifth of the mappings.
+    at most five words, each of which is a target in at least a fifth of the mappings.
     """
     # In how many mappings each word is among the targets.
     counts = Counter(word for line in lines for word in sorted({target.word for target in line.targets}))
