@@ -56,21 +56,16 @@ def prediction_sentence(score: Row) -> str:
     """How well the description predicts, from a row of `prediction_scores`."""
     others = ""
     if score["percentile_swapped"] is not None:
-        others = f", {100 * score['percentile_swapped']:.0f} % predicted from other heads' descriptions"
-    own = f"{100 * score['percentile']:.0f} % of all tokens on average"
+        others = f"; {percent_below(score['percentile_swapped'])} for pairs predicted from other heads' descriptions"
     return (
-        f"Of {score['pairs']} mappings predicted from it alone, the targets rank above {own} (50 % by chance{others})."
+        f"Of {score['pairs']} mappings predicted from it alone, the targets rank above "
+        f"{percent_below(score['percentile'])} of all tokens on average (50 % by chance{others})."
     )
 
 
-def author_sentence(row: Row) -> str:
-    model = "" if row["describer"] in RESERVED_NAMES else f" ({row['model']})"
-    return f"Written by {author_words(row['describer'])}{model}."
-
-
-def support_sentence(row: Row, rows: HeadRows) -> str:
-    """How many of the head's mappings support a description."""
-    return f"Supported by {row['support']} of {len(rows.mappings)} examples."
+def percent_below(share: float) -> str:
+    """A share in percent, never rounded up to the whole: `99.9 %`."""
+    return f"{min(100 * share, 99.9):.0f} %" if share < 0.99 else f"{min(100 * share, 99.9):.1f} %"
 
 
 def descriptions_side_by_side(rows: HeadRows, is_hidden: bool) -> Html:
