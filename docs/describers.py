@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -60,14 +61,14 @@ and recall must be read with that in mind."""
 
 
 def describers_page() -> str:
-    rows = pd.read_csv(TABLE).to_dict("records")
+    rows = [{str(name): value for name, value in row.items()} for row in pd.read_csv(TABLE).to_dict("records")]
     header = ("describer", "heads", "with a pattern", "presence", "detection", "prediction", "by chance", "cost a head")
     lines = [header, tuple("---" for _ in header), *map(table_row, rows)]
     table = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
     return PAGE_TEXT.format(table=table, remarks=REMARKS, commands=COMMANDS)
 
 
-def table_row(row: dict[str, object]) -> tuple[object, ...]:
+def table_row(row: dict[str, Any]) -> tuple[object, ...]:
     return (
         row["describer"],
         row["heads"],
@@ -80,25 +81,25 @@ def table_row(row: dict[str, object]) -> tuple[object, ...]:
     )
 
 
-def presence_cell(row: dict[str, object]) -> str:
+def presence_cell(row: dict[str, Any]) -> str:
     if pd.isna(row["precision"]):
         return "–"
     return f"{row['precision']:.0%} and {row['recall']:.0%} of {row['compared']}"
 
 
-def detection_cell(row: dict[str, object]) -> str:
+def detection_cell(row: dict[str, Any]) -> str:
     own = with_control(row, "detection", "detection_swapped", "scored")
     return own if pd.isna(row["look_alike"]) else f"{own}; among look-alikes {row['look_alike']:.2f}"
 
 
-def with_control(row: dict[str, object], name: str, control: str, heads: str) -> str:
+def with_control(row: dict[str, Any], name: str, control: str, heads: str) -> str:
     if pd.isna(row[name]):
         return "–"
     beside = "" if pd.isna(row[control]) else f" ({row[control]:.2f})"
     return f"{row[name]:.2f}{beside}, {row[heads]:.0f} heads"
 
 
-def chance_cell(row: dict[str, object], kind: str) -> str:
+def chance_cell(row: dict[str, Any], kind: str) -> str:
     heads = row[f"null_{kind}"]
     if pd.isna(heads):
         return ""

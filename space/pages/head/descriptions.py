@@ -68,6 +68,16 @@ def percent_below(share: float) -> str:
     return f"{min(100 * share, 99.9):.0f} %" if share < 0.99 else f"{min(100 * share, 99.9):.1f} %"
 
 
+def author_sentence(row: Row) -> str:
+    model = "" if row["describer"] in RESERVED_NAMES else f" ({row['model']})"
+    return f"Written by {author_words(row['describer'])}{model}."
+
+
+def support_sentence(row: Row, rows: HeadRows) -> str:
+    """How many of the head's mappings support a description."""
+    return f"Supported by {row['support']} of {len(rows.mappings)} examples."
+
+
 def descriptions_side_by_side(rows: HeadRows, is_hidden: bool) -> Html:
     """What each describer says, in the order of trust, with its inputs, its support and its detection scores."""
     if not rows.descriptions:
