@@ -199,6 +199,7 @@ def test_means_over_heads_are_compared_with_chance() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_ranks_under_random_heads_are_those_of_their_matrices(atlas_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "null"
     assert main(["null", str(atlas_folder), "--out", str(out)]) == 0
