@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from docs.performance import markdown_table
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "describers.md"
 TABLE = ROOT / "docs" / "experiments" / "describers" / "describers.csv"
@@ -19,7 +21,6 @@ Every describer of the bundled model, in the reading that the app shows first, b
 The measures are defined in [the contract](contract.md), section 4.
 
 {table}
-
 - **Presence**: of the heads in which the describer sees a pattern, how many have one in the
   [reference](reference_descriptions.md) (precision); of those with one in the reference, how many it sees (recall).
 - **Detection**: shown only the description, a scorer picks the head's mappings among those of its layer (1 is
@@ -52,7 +53,7 @@ The reference's predictions were written by language models that saw its sentenc
 rules.
 
 **Beware of "the same few strings".** In this reading random heads too have the same few targets whatever they read,
-probably because all sources of a layer share the mean of the residual stream, of which any linear map makes the same.
+probably because all sources of a layer share the mean of the residual stream, of which a head makes the same each time.
 The rules describe that in most random heads, so as many of the patterns that say no more are expected by chance as
 there are. Such a sentence is true of the head, predicts its mappings, and still says nothing of what the head was
 trained for. In the paper's reading, without that mean, the rules see a pattern in 9 of 270 random heads
@@ -63,8 +64,7 @@ and recall must be read with that in mind."""
 def describers_page() -> str:
     rows = [{str(name): value for name, value in row.items()} for row in pd.read_csv(TABLE).to_dict("records")]
     header = ("describer", "heads", "with a pattern", "presence", "detection", "prediction", "by chance", "cost a head")
-    lines = [header, tuple("---" for _ in header), *map(table_row, rows)]
-    table = "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    table = markdown_table(header, map(table_row, rows))
     return PAGE_TEXT.format(table=table, remarks=REMARKS, commands=COMMANDS)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from annotation.statistics.judgments_table import select_counted_judgments
 from annotation.statistics.summary import QuestionReport, summarise_judgments
+from docs.performance import markdown_table
 from maps.atlas.reader import Atlas
 from maps.describers.names import OFFLINE
 from maps.describers.reference import reference_entries
@@ -48,7 +49,6 @@ were written for, the numbers of those that fit, and how the readings compared; 
 ## Agreement of the two readings
 
 {readings}
-
 `python -m annotation agreement docs/experiments/reference/readings.csv` gives the coefficients: both readings agree
 whether there is a pattern in {agreement:.1%} of the heads. Corrected for chance: Cohen's kappa {cohen:.2f}
 ({cohen_low:.2f} to {cohen_high:.2f}), Krippendorff's alpha {alpha:.2f}, Gwet's AC1 {ac1:.2f}.
@@ -68,17 +68,11 @@ recur (`docs/experiments/reference/matching.csv`).
 Whether the [offline describer](offline.md) sees a pattern, compared with the reference. Its rules may be improved
 by looking at the heads with odd numbers (9 × layer + head); the even ones only measure.
 
-{rules}
-"""
+{rules}"""
 
 
 def percent(part: int, whole: int) -> str:
     return f"{part / whole:.0%} ({part} of {whole})" if whole else "–"
-
-
-def markdown_table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def is_even(head: HeadId) -> bool:

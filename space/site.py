@@ -22,7 +22,7 @@ from space.pages.organise import page as organise
 from space.pages.search import page as search
 from space.pages.try_it import page as trying
 from space.services import Services
-from space.studies.headlines import headline_texts
+from space.studies.headlines import head_headlines
 from space.web.browser_storage import study_form_tags
 from space.web.connections import ConnectionLimits
 from space.web.downloads import one_time_route
@@ -109,7 +109,7 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
     links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
-    settings = app_arguments(services, EXPLORER_PAGES, links, headline_texts)
+    settings = app_arguments(services, EXPLORER_PAGES, links, head_headlines)
     settings["routes"] += [health_route(services), one_time_route(services)]
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {

@@ -22,6 +22,7 @@ import yaml  # type: ignore[import-untyped]
 import annotation.__main__
 import annotation.export.files
 import benchmarks.scaling_plan
+import docs.describers
 import docs.models
 import docs.performance
 import docs.readings
@@ -367,6 +368,12 @@ def test_the_page_on_performance_is_written_from_the_kept_results() -> None:
         "run python -m docs.performance"
     )
     assert docs.performance.readme_rows() in README
+
+
+def test_the_page_on_describers_is_written_from_the_kept_table() -> None:
+    assert docs.describers.describers_page() == docs.describers.PAGE.read_text(encoding="utf-8"), (
+        "run python -m docs.describers"
+    )
 
 
 def test_the_page_on_readings_is_written_from_the_kept_results() -> None:

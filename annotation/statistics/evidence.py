@@ -30,9 +30,6 @@ TOO_FEW_DESCRIPTIONS = "fewer than three descriptions have both a precision and 
 NO_VARIATION = "the precision or the measure is the same for every description"
 
 
-MEASURES = ("detection", "look_alike", "percentile", "support")
-
-
 class EvidenceTables(NamedTuple):
     """The atlas's tables `descriptions`, `scores` and `prediction_scores`."""
 
@@ -50,7 +47,8 @@ class EvidenceTables(NamedTuple):
 class MeasureCorrelation:
     """Spearman's ρ between a measure and the mean precision of the descriptions.
 
-    `measure` is one of MEASURES; `scorer` is the one who was asked or predicted, None for support.
+    `measure` is `detection`, `look_alike`, `percentile` or `support`; `scorer` is the one who was asked or predicted,
+    None for support.
     """
 
     measure: str
@@ -128,7 +126,7 @@ def _correlate_by_name(
     precision: pd.Series[float], table: pd.DataFrame, name_column: str, measure: str, seed: int
 ) -> list[MeasureCorrelation]:
     """One measure of each scorer or writer that has values of it."""
-    known = table[table[measure].notna()] if measure in table else table.iloc[:0]
+    known = table[table[measure].notna()]
     return [
         MeasureCorrelation(measure, str(name), _correlate(precision, _newest_by_description(rows, measure), seed))
         for name, rows in known.groupby(name_column, sort=True)

@@ -93,6 +93,14 @@ def progress_bar(
     return tqdm(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
 
 
+def add_atlas_model_option(p: argparse.ArgumentParser) -> None:
+    """Declares where the model of an atlas is now."""
+    p.add_argument(
+        "--model",
+        help="the atlas's model, on the Hub also with a revision, NAME@REVISION (default: where it was mapped from)",
+    )
+
+
 def add_model_argument(p: argparse.ArgumentParser) -> None:
     """Declares the model and its revision; `model_from` reads both."""
     p.add_argument("model", help="a Hub id, a model folder, a .gguf file, or smollm2 (the bundled model)")

@@ -6,8 +6,10 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from maps.atlas.null import NULL_KINDS, RANDOM
+from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text, whole_number
-from maps.commands.arguments import progress_bar
+from maps.commands.arguments import add_atlas_model_option, progress_bar
 from maps.text import pluralize
 
 
@@ -24,21 +26,17 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument("--out", required=True, type=Path, help="the folder of the null atlas")
     p.add_argument(
         "--kind",
-        choices=("random", "shuffled"),
-        default="random",
+        choices=NULL_KINDS,
+        default=RANDOM,
         help="random heads, drawn with the mean and deviation of each layer's weights (default), or the sources of "
         "each head with the targets of other heads",
     )
     p.add_argument("--seed", type=whole_number, default=0, help="of the draw (default 0)")
-    p.add_argument(
-        "--model",
-        help="the atlas's model, on the Hub also with a revision, NAME@REVISION (default: where it was mapped from)",
-    )
+    add_atlas_model_option(p)
     p.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from maps.atlas.reader import Atlas
     from maps.scoring.null_atlas import write_null_atlas
 
     bar = partial(progress_bar, doing=f"{arguments.kind} heads")

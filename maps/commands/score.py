@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, positive_int, print_text, whole_number
 from maps.commands.arguments import (
+    add_atlas_model_option,
     add_choice_options,
     add_server_options,
     chat_from,
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     from maps.scoring.stored_run import RunCounts
 
 SCORER_OPTIONS = (  # only used with --scorer
-    *("describer", "base_url", "max_tokens", "max_cost", "prices", "heads", "layers", "sample"),
-    "look_alikes",
+    *("describer", "base_url", "max_tokens", "max_cost", "prices", "heads", "layers", "sample", "look_alikes"),
 )
 VISIBLE_SUPPORT = 20  # of 30 mappings: a visible pattern has at least this support (docs/contract.md, section 5)
 
@@ -71,10 +71,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument("--seed", type=whole_number, default=0, help="of the random heads and the questions (default 0)")
     p.add_argument("--random", type=positive_int, default=20, metavar="N", help="random heads per layer (default 20)")
     p.add_argument("--no-random", action="store_true", help="draw no random heads, so that the model is not needed")
-    p.add_argument(
-        "--model",
-        help="the atlas's model, on the Hub also with a revision, NAME@REVISION (default: where it was mapped from)",
-    )
+    add_atlas_model_option(p)
     p.set_defaults(run=run)
 
 

@@ -17,6 +17,7 @@ from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.describers.names import REFERENCE, trust_order
 from maps.errors import MapsError
 from maps.scoring.accuracy import mean_over_heads, wilson_interval
+from maps.scoring.plan import head_of
 from maps.scoring.prediction_summary import prediction_rows
 from maps.text import escape_invisible, pluralize
 from maps.types import HeadId
@@ -83,7 +84,7 @@ def describer_rows(atlas: Atlas, nulls: Sequence[Atlas] = ()) -> list[Row]:
 
 
 def patterns_by_head(descriptions: Iterable[Row]) -> dict[HeadId, bool]:
-    return {HeadId(row["layer"], row["head"]): row["pattern"] for row in descriptions}
+    return {head_of(row): row["pattern"] for row in descriptions}
 
 
 def compare_presence(name: str, described: Iterable[Row], reference: Mapping[HeadId, bool]) -> Presence:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from maps.atlas.append_log import open_row_writer, write_atlas_table
+from maps.atlas.append_log import write_atlas_table
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, make_table
-from maps.describers.ask_many import run_to_completion
 from maps.scoring.accuracy import AccuracyEstimate, DetectionCounts, balanced_accuracy, count_answer
 from maps.scoring.items import REPLY_SCHEMA, parse_named_items
 from maps.scoring.plan import LAYER, SIMILAR, DetectionQuestion
@@ -41,10 +41,8 @@ def run_detection(
         return {**question.head._asdict(), **asked, "scorer": chat.model}
 
     try:
-        with open_row_writer(atlas, "detections") as store_row:
-            todo = unanswered_questions(atlas, questions, chat.model, seed)
-            run = StoredRun(chat, ask, identify, store_row, seed)
-            return run_to_completion(run.ask_all(todo, concurrency)) if todo else RunCounts(0, 0)
+        find_open = partial(unanswered_questions, atlas, questions, chat.model, seed)
+        return StoredRun(chat, ask, identify, seed).run(atlas, "detections", find_open, concurrency)
     finally:
         rows = compute_scores(atlas.table("detections").to_pylist())
         if rows:

@@ -22,6 +22,7 @@ from maps.mapping.mapper import LayerStore, time_now
 from maps.mapping.model import Model
 from maps.mapping.rows import head_row
 from maps.scoring.measures import open_atlas_model
+from maps.scoring.plan import head_of
 from maps.scoring.random_heads import draw_random_heads
 from maps.types import HeadId, Mapping, Progress, check_seed, no_progress_bar
 
@@ -101,7 +102,7 @@ def empty_tables() -> dict[str, list[Row]]:
 
 
 def shuffled_layers(atlas: Atlas, seed: int, layers: Sequence[int]) -> Iterator[dict[str, list[Row]]]:
-    statistics = {HeadId(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
+    statistics = {head_of(row): row for row in atlas.table("heads").to_pylist()}
     by_table = {name: atlas.mappings_by_head(name) for name in MAPPING_TABLES}
     for layer in layers:
         heads, tables = [head for head in atlas.head_ids if head.layer == layer], empty_tables()

@@ -69,7 +69,7 @@ def plan_detection(
     fresh = [row for row in rows if row["description_id"] not in stale]
     questions: list[DetectionQuestion] = []
     without_control_count = without_similar_count = short_count = 0
-    similar = SimilarHeadFinder(atlas) if look_alikes else None
+    index = MappingIndex.from_table(atlas.table("mappings", MAPPING_COLUMNS)) if look_alikes else None
     for name in sorted({row["describer"] for row in fresh}):
         described = {head_of(row): row for row in fresh if row["describer"] == name and row["pattern"]}
         partners = exchange_partners(described, seed)
@@ -81,8 +81,9 @@ def plan_detection(
             both = answerable([build_question(row, shown_row, items, LAYER) for shown_row in shown_rows])
             without_control_count += len(both) == 1
             questions += both
-            if similar is not None:
-                alike = draw_items(head, held_out, seed, similar.heads_like(head))
+            if index is not None:
+                others = [each.head for each in similar_heads(index, head, SIMILAR_HEADS)]
+                alike = draw_items(head, held_out, seed, others)
                 third = answerable([build_question(row, row, alike, SIMILAR)])
                 without_similar_count += not third
                 questions += third
@@ -91,16 +92,6 @@ def plan_detection(
     return DetectionPlan(
         questions, unclear_count, stale_count, without_control_count, without_similar_count, short_count
     )
-
-
-class SimilarHeadFinder:
-    """Finds the heads of an atlas that share most mappings with a head, then most sources."""
-
-    def __init__(self, atlas: Atlas) -> None:
-        self._index = MappingIndex.from_table(atlas.table("mappings", MAPPING_COLUMNS))
-
-    def heads_like(self, head: HeadId) -> list[HeadId]:
-        return [each.head for each in similar_heads(self._index, head, SIMILAR_HEADS)]
 
 
 def answerable(questions: Sequence[DetectionQuestion]) -> list[DetectionQuestion]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from maps.atlas.append_log import open_row_writer
 from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
-from maps.describers.ask_many import run_to_completion
 from maps.describers.names import OFFLINE
 from maps.errors import ReplyError
 from maps.llm.messages import Message, parse_json_object, prompt_hash
@@ -117,10 +116,8 @@ def run_predictions(
         asked = {name: getattr(question, name) for name in names}
         return {**question.head._asdict(), **asked, "writer": chat.model, "sources": [], "predicted": []}
 
-    with open_row_writer(atlas, "predictions") as store_row:
-        todo = unanswered_predictions(atlas, questions, chat.model, seed)
-        run = StoredRun(chat, ask, identify, store_row, seed)
-        return run_to_completion(run.ask_all(todo, concurrency)) if todo else RunCounts(0, 0)
+    find_open = partial(unanswered_predictions, atlas, questions, chat.model, seed)
+    return StoredRun(chat, ask, identify, seed).run(atlas, "predictions", find_open, concurrency)
 
 
 def unanswered_predictions(
@@ -154,5 +151,7 @@ def parse_pairs(reply: str) -> list[TokenStrings]:
 
 
 def is_pair(value: object) -> bool:
-    is_list = isinstance(value, list) and len(value) == 2
-    return is_list and all(isinstance(text, str) and 0 < len(text) <= MAX_STRING_LENGTH for text in value)  # type: ignore[attr-defined]
+    """Whether this is a list of two strings of a sane length."""
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    return all(isinstance(text, str) and 0 < len(text) <= MAX_STRING_LENGTH for text in value)

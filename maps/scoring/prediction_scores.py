@@ -37,6 +37,7 @@ from maps.weights.tokens import Vocabulary
 
 MIN_PAIRS = 3  # usable pairs below which there is no score
 TokenPairs = list[tuple[int, int]]
+MappingsByHead = dict[HeadId, list[Mapping]]
 
 
 class PredictionGroup(NamedTuple):
@@ -59,41 +60,47 @@ class Prediction(NamedTuple):
 
 def write_own_predictions(atlas: Atlas, vocabulary: Vocabulary, seed: int) -> None:
     """Adds to `predictions` what the rules predict from their descriptions, and what comes with the reference."""
-    stored = atlas.table("predictions").to_pylist()
+    stored, mappings = atlas.table("predictions").to_pylist(), atlas.mappings_by_head()
     known = {(row["description_id"], row["writer"], row["seed"]) for row in stored}
-    rows = [*rule_predictions(atlas, vocabulary, seed), *reference_predictions(atlas, seed)]
-    new = [row for row in rows if (row["description_id"], row["writer"], row["seed"]) not in known]
+    todo = [row for row in described_patterns(atlas) if (row["description_id"], row["describer"], seed) not in known]
+    of_rules = [row for row in todo if row["describer"] == OFFLINE]
+    new = rule_predictions(of_rules, mappings, vocabulary, seed) if of_rules else []
+    if seed == 0:
+        new += reference_predictions([row for row in todo if row["describer"] == REFERENCE], mappings)
     if new:
         write_atlas_table(atlas, "predictions", make_table("predictions", [*stored, *new]))
 
 
-def rule_predictions(atlas: Atlas, vocabulary: Vocabulary, seed: int) -> list[Row]:
+def rule_predictions(
+    descriptions: Iterable[Row], mappings: MappingsByHead, vocabulary: Vocabulary, seed: int
+) -> list[Row]:
     """What each rule that described a head predicts, drawn from the vocabulary."""
-    describer, mappings = OfflineDescriber(predefined_relations()), atlas.mappings_by_head()
-    examples, rows = ExamplePairs(vocabulary.tokens), []
-    for row in described_patterns(atlas):
-        hypothesis = describer.best_hypothesis(mappings[head_of(row)]) if row["describer"] == OFFLINE else None
+    describer, examples, rows = OfflineDescriber(predefined_relations()), ExamplePairs(vocabulary.tokens), []
+    for row in descriptions:
+        own = mappings[head_of(row)]
+        hypothesis = describer.best_hypothesis(own)
         if hypothesis is not None:
             draw = random.Random(f"predict:{seed}:{head_of(row)}")
-            known = {mapping.source for mapping in mappings[head_of(row)]}
-            rows.append(own_row(row, OFFLINE, seed, examples.draw(hypothesis, known, PAIRS_WRITTEN, draw)))
+            pairs = examples.draw(hypothesis, {mapping.source for mapping in own}, PAIRS_WRITTEN, draw)
+            rows.append(own_row(row, OFFLINE_MODEL, seed, pairs))
     return rows
 
 
-def reference_predictions(atlas: Atlas, seed: int) -> list[Row]:
-    """The predictions that were written from the reference descriptions, for seed 0."""
-    rows = [row for row in described_patterns(atlas) if row["describer"] == REFERENCE and seed == 0]
-    mappings = atlas.mappings_by_head()
-    written = [(row, find_reference(mappings[head_of(row)])) for row in rows]
-    return [own_row(row, REFERENCE, seed, entry["predictions"]) for row, entry in written if entry is not None]
+def reference_predictions(descriptions: Iterable[Row], mappings: MappingsByHead) -> list[Row]:
+    """The predictions that were written from the reference descriptions."""
+    written = [(row, find_reference(mappings[head_of(row)])) for row in descriptions]
+    return [own_row(row, AUTHORS, 0, entry["predictions"]) for row, entry in written if entry is not None]
 
 
-def own_row(row: Row, writer: str, seed: int, pairs: Iterable[Sequence[str]]) -> Row:
-    """A row of `predictions` that no model on a server wrote."""
+def own_row(row: Row, model: str, seed: int, pairs: Iterable[Sequence[str]]) -> Row:
+    """A row of `predictions` by the describer itself, from its description."""
     about = {name: row[name] for name in ("layer", "head", "describer", "description_id")}
-    model = OFFLINE_MODEL if writer == OFFLINE else AUTHORS
     columns = pair_columns([(source, target) for source, target in pairs])
-    return {**about, "writer": writer, "seed": seed, "model": model, **columns, "created_at": datetime.now(UTC)}
+    return {
+        **about,
+        **{"writer": row["describer"], "seed": seed, "model": model, "created_at": datetime.now(UTC)},
+        **columns,
+    }
 
 
 def score_predictions(atlas: Atlas, model: Model, progress: Progress[int] = no_progress_bar) -> list[Row]:
@@ -160,7 +167,7 @@ def layer_scores(atlas: Atlas, model: Model, predictions: Sequence[Prediction]) 
             **{"others": 0, "reason": prediction.reason},
         }
         if prediction.reason is None:
-            compared = [(other, mean) for other, mean in zip(usable, means[prediction.head], strict=True)]
+            compared = list(zip(usable, means[prediction.head], strict=True))
             own = next(mean for other, mean in compared if other is prediction)
             others = [m for other, m in compared if other is not prediction and other.group == prediction.group]
             row |= percentile_columns(own, others)

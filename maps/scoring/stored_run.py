@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from maps.atlas.append_log import open_row_writer
+from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
-from maps.describers.ask_many import ask_each
+from maps.describers.ask_many import ask_each, run_to_completion
 from maps.describers.describe_atlas import MAX_REASON_LENGTH, utc_now
 from maps.text import shorten
 
@@ -26,7 +28,7 @@ class RunCounts(NamedTuple):
 
 
 class StoredRun(Generic[Q]):
-    """Asks a scorer and counts.
+    """Asks a scorer and counts. Each run is used once.
 
     `ask`: gives the columns of an answer; `identify`: the columns that say which question a row is about. A question
     without a usable reply is asked again as `describe_heads` does, then stored with its `reason` and `attempts`.
@@ -37,13 +39,23 @@ class StoredRun(Generic[Q]):
         chat: Chat,
         ask: Callable[[Q, int], Awaitable[Row]],
         identify: Callable[[Q], Row],
-        store_row: Callable[[Row], None],
         seed: int,
     ) -> None:
-        self._chat, self._ask, self._identify, self._store_row, self._seed = chat, ask, identify, store_row, seed
+        self._chat, self._ask, self._identify, self._seed = chat, ask, identify, seed
         self._answered = self._failed = 0
 
-    async def ask_all(self, questions: Sequence[Q], concurrency: int) -> RunCounts:
+    def run(self, atlas: Atlas, table: str, find_open: Callable[[], Sequence[Q]], concurrency: int) -> RunCounts:
+        """Asks what `find_open` gives once the rows of an interrupted run are in the table, and stores the rows there.
+
+        Raises DescriberError if the run cannot continue.
+        """
+        with open_row_writer(atlas, table) as self._store_row:
+            questions = find_open()
+            if questions:
+                run_to_completion(self._ask_all(questions, concurrency))
+        return RunCounts(self._answered, self._failed)
+
+    async def _ask_all(self, questions: Sequence[Q], concurrency: int) -> None:
         from tqdm import tqdm
 
         with tqdm(total=len(questions), unit="question", desc="scoring", dynamic_ncols=True) as self._bar:
@@ -56,7 +68,6 @@ class StoredRun(Generic[Q]):
                     seed=self._seed,
                     concurrency=concurrency,
                 )
-        return RunCounts(self._answered, self._failed)
 
     def _store_answer(self, question: Q, answer: Row) -> None:
         self._store(question, answer)

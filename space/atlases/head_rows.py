@@ -59,7 +59,8 @@ class HeadRows:
             row
             for row in self.detections
             if row["description_id"] == row["shown_id"] == description["description_id"]
-            and (row["decoys"], row["own_named"] is None) == (LAYER, False)
+            and row["decoys"] == LAYER
+            and row["own_named"] is not None
         ]
         return max(shown, key=lambda row: row["created_at"], default=None)
 

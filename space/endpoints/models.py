@@ -14,7 +14,7 @@ from space.atlases.hidden import hidden_heads
 from space.endpoints.values import JsonRows, json_value, threshold_or_default
 from space.search.search import search as search_indexes
 from space.services import Services
-from space.studies.headlines import headline_texts
+from space.studies.headlines import head_headlines
 
 SECTIONS = ("descriptions", "sources", "targets", "relations", "alike")
 SHOWN_INFO_FIELDS = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of `Atlas.info`
@@ -85,9 +85,14 @@ def make_count_endpoints(services: Services) -> tuple[Callable[..., Any], ...]:
         classified = cache.classified_heads(atlas, threshold_or_default(tau, atlas))
         categories = categories_table(atlas.head_ids, classified).to_pylist()
         numbers = {(row["layer"], row["head"]): row for row in atlas.table("heads").to_pylist()}
-        headlines, detections = headline_texts(services, atlas), cache.detection_scores(atlas)
+        headlines, detections = head_headlines(services, atlas).values(), cache.detection_scores(atlas)
         return [
-            {**numbers[row["layer"], row["head"]], **row, "headline": headline or None, "detection": detection}
+            {
+                **numbers[row["layer"], row["head"]],
+                **row,
+                "headline": headline.plain_text or None,
+                "detection": detection,
+            }
             for row, headline, detection in zip(categories, headlines, detections, strict=True)
         ]
 

@@ -21,11 +21,6 @@ def head_headlines(services: Services, atlas: Atlas) -> dict[HeadId, Headline]:
     }
 
 
-def headline_texts(services: Services, atlas: Atlas) -> list[str]:
-    """The headlines in plain text."""
-    return [headline.plain_text for headline in head_headlines(services, atlas).values()]
-
-
 def verdicts_on_descriptions(services: Services, atlas: Atlas) -> frozenset[tuple[str, bool]]:
     """Ids of descriptions with whether the majority judged them right about the presence of a pattern.
 

@@ -26,7 +26,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
+from maps.report.headline import Headline
 from maps.text import escape_controls
+from maps.types import HeadId
 from space.components.markup import Html, anchor, join_html
 from space.services import Services
 from space.web.addresses import requested_head
@@ -157,23 +159,24 @@ def app_arguments(
     services: Services,
     pages: Mapping[str, Any],
     links: Mapping[str, str],
-    headline_texts: Callable[[Services, Atlas], list[str]],
+    head_headlines: Callable[[Services, Atlas], dict[HeadId, Headline]],
 ) -> dict[str, Any]:
     """Middleware and routes of the explorer: arguments of the FastAPI app.
 
-    `headline_texts` gives what is known about each head of an atlas.
+    `head_headlines` gives what is known about each head of an atlas.
     """
 
     def send_sentences(request: Request) -> Response:
         """The headline of each head, shown when the pointer is on its cell of the grid."""
-        return JSONResponse(headline_texts(services, services.atlas(request.query_params.get("model", ""))))
+        headlines = head_headlines(services, services.atlas(request.query_params.get("model", "")))
+        return JSONResponse([headline.plain_text for headline in headlines.values()])
 
     def send_preview_image(request: Request) -> Response:
         from space.components.preview_image import PreviewText, draw_preview  # imported here: it is rarely needed
 
         atlas, head = requested_head(services, request.query_params)
-        headline = headline_texts(services, atlas)[atlas.head_ids.index(head)]
-        text = PreviewText.from_head(str(head), atlas.model, headline, atlas.mappings(head))
+        headline = head_headlines(services, atlas)[head]
+        text = PreviewText.from_head(str(head), atlas.model, headline.plain_text, atlas.mappings(head))
         return Response(draw_preview(text), media_type="image/png", headers={"cache-control": "public, max-age=60"})
 
     def send_table(request: Request) -> Response:

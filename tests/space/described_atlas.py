@@ -15,7 +15,10 @@ from space.atlases.catalogue import PREBUILT_FOLDER
 
 MODEL = "SmolLM2-135M-Instruct"
 SCRIBE = "acme/scribe"
-PLACES = ("observed_pattern", "input_strings", "reasoning", "scribe", "failure", "score", "detection", "check")
+PLACES = (
+    *("observed_pattern", "input_strings", "reasoning", "scribe", "failure", "score", "detection", "check"),
+    *("prediction", "prediction_score"),
+)
 
 
 def word_of(head: HeadId, place: str = PLACES[0]) -> str:
@@ -45,6 +48,8 @@ def make_described_atlas(folder: Path) -> Atlas:
         fill_row("detections", row, "detection", shown_id=ids[(number + 1) % len(ids)])
         for number, row in enumerate(rows)
     ]
+    tables["predictions"] = [fill_row("predictions", row, "prediction") for row in rows]
+    tables["prediction_scores"] = [fill_row("prediction_scores", row, "prediction_score") for row in rows]
     for name, content in tables.items():
         write_table(folder, name, make_table(name, content))
     return Atlas.open(folder)
@@ -76,6 +81,12 @@ def fill_row(name: str, row: Row, place: str, **changes: Any) -> Row:
     values: Row = {
         "describer": row["describer"],
         "scorer": "acme/scorer",
+        "decoys": "layer",
+        "writer": "acme/writer",
+        "sources": [word_of(head_of(row), place)],
+        "predicted": [word_of(head_of(row), place)],
+        "pairs": 0,
+        "others": 0,
         "attempts": 1,
         "n": 10,
         "seed": 0,

@@ -10,7 +10,6 @@ from functools import cache, partial
 from importlib.resources import files
 
 from maps.describers.offline.hypotheses import (
-    FEW_STRINGS_SIZE,
     SMALL_SET,
     STRING_LIST_NAMES,
     Hypothesis,
@@ -28,7 +27,6 @@ from maps.types import Answer, Description, Mapping, Relation
 OFFLINE_MODEL = "offline rules v3"
 UNCLEAR = "Unclear"
 MIN_WORD_LENGTH = 4  # letters of a word that a piece may complete
-MAX_EXAMPLES = 5  # targets named in a sentence
 HALF_SHARE = 0.4  # the least share of mappings for "in about half of the mappings"
 HALF_CHANCE_FACTOR = 4  # such a hypothesis needs this many times the support expected by chance
 
@@ -187,10 +185,10 @@ def _pattern_sentence(supported: Sequence[SupportedHypothesis], lines: Sequence[
 
 def _targets_sentence(best: Hypothesis, kinds: Sequence[Hypothesis], lines: Sequence[ParsedMapping]) -> str:
     if best.tier == Tier.FEW_TARGETS:
-        is_list = best.name in STRING_LIST_NAMES
-        examples = _example_targets(best, lines, FEW_STRINGS_SIZE if is_list else MAX_EXAMPLES)
-        separator = " " if is_list else ", such as "
-        return f"Whatever the input, the outputs mostly include {best.phrase}{separator}{examples}."
+        separator = " " if best.name in STRING_LIST_NAMES else ", such as "
+        return (
+            f"Whatever the input, the outputs mostly include {best.phrase}{separator}{_example_targets(best, lines)}."
+        )
     is_also_small_set = any(kind is not best and kind.name == SMALL_SET for kind in kinds)
     few = ", the same few again and again" if is_also_small_set else ""
     return f"Whatever the input, the outputs are mostly {best.phrase}{few}, such as {_example_targets(best, lines)}."
@@ -207,9 +205,9 @@ def _example_pairs(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> st
     return " and ".join(list(examples.values())[:2])
 
 
-def _example_targets(hypothesis: Hypothesis, lines: Sequence[ParsedMapping], count: int = MAX_EXAMPLES) -> str:
-    """Up to `count` different words among the targets that fit, the most frequent first."""
+def _example_targets(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> str:
+    """Up to five different words among the targets that fit, the most frequent first."""
     fitting = [target for line in lines for target in line.targets if hypothesis.fits(line.source, target)]
     first_spelling = {token.word: token for token in reversed(fitting)}
     counts = Counter(token.word for token in fitting)
-    return ", ".join(quote_for_prompt(first_spelling[word].stored_form) for word, _ in counts.most_common(count))
+    return ", ".join(quote_for_prompt(first_spelling[word].stored_form) for word, _ in counts.most_common(5))

@@ -72,7 +72,8 @@ def test_measures_are_joined_by_description(judge: Judge) -> None:
 
 
 def test_what_cannot_be_correlated_says_why(judge: Judge) -> None:
-    nothing = pd.DataFrame({"description_id": [], "scorer": [], "detection": [], "support": [], "writer": []})
+    names = ("description_id", "scorer", "detection", "look_alike", "support", "writer", "percentile")
+    nothing = pd.DataFrame({name: [] for name in names})
     tables = evidence.EvidenceTables(nothing, nothing, nothing)
     plain = pd.DataFrame([("1", "a", "absent_none", "", "")], columns=["item", "annotator", *"pqr"])
     plain.columns = pd.Index(["item", "annotator", "presence", "precision", "category"])
