@@ -101,7 +101,7 @@ def test_agreement_takes_layers_and_evidence_from_an_atlas(tmp_path: Path, data:
     }
     assert [(group["quarter"], group["items"]) for group in named["by_quarter"]["groups"]] == [(0, 2), (1, 2), (2, 1)]
     assert (plain["evidence"], named["evidence"]) == (None, None)
-    assert [each["measure"] for each in with_atlas["evidence"]] == ["detection", "support"]
+    assert [each["measure"] for each in with_atlas["evidence"]] == ["detection", "percentile", "support"]
     assert plain["paper"]["rates"]["correct"] == {"value": 217 / 272, "count": 217, "n": 272}
     assert list(named["by_model"]["groups"][0]["questions"]["precision"]) == list(named["questions"]["precision"])
 
@@ -215,6 +215,7 @@ def created(data: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return called("study", "create", "--atlas", ATLAS, "--data", data, *arguments)
 
 
+@pytest.mark.process
 def test_a_study_is_created_listed_and_shown(tmp_path: Path) -> None:
     few = ("--heads", 20, "--overlap", 4, "--per-item", 2, "--controls", 0.25, "--sample", "stratified")
     done = created(

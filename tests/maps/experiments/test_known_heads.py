@@ -68,6 +68,7 @@ def classifying(row: dict[str, Any], side: str) -> float:
     return 0.0 if value is None else float(value)
 
 
+@pytest.mark.slow
 def test_known_heads_have_the_scores_of_the_atlas(gpt2: Path, result: ExperimentTables, tmp_path: Path) -> None:
     atlas = map_model(str(gpt2), tmp_path, SETTINGS)
     scores = {(HeadId(row["layer"], row["head"]), row["relation"]): row for row in atlas.table("relations").to_pylist()}

@@ -74,7 +74,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_it_writes_its_tables_its_figures_and_its_words(written: Path) -> None:
     figures = {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "html", "vl.json")}
     assert {path.name for path in written.iterdir()} == {
-        *(f"{name}.csv" for name in (*REPORT_TABLES, "concentration", "evidence")),
+        *(f"{name}.csv" for name in (*REPORT_TABLES, "concentration", "describers", "evidence", "predictions")),
         *figures,
         *(f"concentration.{kind}" for kind in ("svg", "html", "vl.json")),
         *("report.html", "report.md"),

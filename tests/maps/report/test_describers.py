@@ -71,6 +71,7 @@ def test_the_expected_share_of_false_patterns_is_the_bound_from_null_heads(descr
     assert "It sees one in 0 of 8 shuffled heads, so of the 4 at most 64.9 % are" in describer_sentences([model])[0]
 
 
+@pytest.mark.slow
 def test_the_report_has_the_table_and_refuses_what_is_no_null_atlas(
     described: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

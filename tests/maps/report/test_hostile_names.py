@@ -42,7 +42,7 @@ def test_a_report_of_hostile_names_is_written_whole(hostile: Path, tmp_path: Pat
     assert not CONTROLS.search(run.stdout)
     written = {path.suffix: [each for each in out.iterdir() if each.suffix == path.suffix] for path in out.iterdir()}
     assert {suffix: len(paths) for suffix, paths in written.items()} == {
-        ".csv": 9,
+        ".csv": 11,
         ".html": 9,
         ".json": 8,
         ".md": 1,

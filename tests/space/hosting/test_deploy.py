@@ -332,6 +332,7 @@ def test_cut_off_at_any_request_and_repeated_it_ends_in_the_same_state(
 
 
 @pytest.mark.usefixtures("settings")
+@pytest.mark.slow
 def test_the_command_cut_off_anywhere_makes_one_key(
     hub: LoopbackHub, settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
