@@ -44,16 +44,16 @@ def serve() -> None:
     site.queue(default_concurrency_limit=16)
     if services.is_zero_gpu:
         register_with_zero_gpu()
-    services.live_model.start()
-    services.search_indexes.start_building(services.atlases)
     if services.publisher is not None:
         services.publisher.start()
-    limits = ConnectionLimits(connection_limit())
-    options = launch_arguments(services, limits)
-    site.launch(server_name=address.host, server_port=address.port, prevent_thread_lock=True, **options)
-    limits.server = site.server
-    print_addresses(address, services)
-    try:
+    try:  # from here on, since a signal may come while the server starts
+        services.live_model.start()
+        services.search_indexes.start_building(services.atlases)
+        limits = ConnectionLimits(connection_limit())
+        options = launch_arguments(services, limits)
+        site.launch(server_name=address.host, server_port=address.port, prevent_thread_lock=True, **options)
+        limits.server = site.server
+        print_addresses(address, services)
         site.block_thread()
     finally:
         services.live_model.close()

@@ -91,7 +91,7 @@ def main() -> None:
     atlas = Atlas.open(arguments.atlas)
     heads = atlas.mappings_by_head()
     wall, processor = time.perf_counter(), time.process_time()
-    describer = OfflineDescriber(predefined_relations())
+    describer = OfflineDescriber(predefined_relations(), atlas.reading)
     found = describe_all(describer, list(heads.values()))
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     seen = clear_patterns(found)

@@ -199,14 +199,18 @@ def describe(
     """
     from maps.atlas.choice import named_heads
     from maps.atlas.reader import Atlas
+    from maps.atlas.readings import PAPER_READING
     from maps.data import predefined_relations
     from maps.describers.ask_many import describe_mappings
     from maps.describers.describe_atlas import describe_atlas
     from maps.describers.describer import make_describer
 
     if isinstance(describer, str):
+        reading = Atlas.open(atlas_folder(what)).reading if isinstance(what, Atlas | str | Path) else PAPER_READING
         relations = predefined_relations()
-        describer = make_describer(describer, base_url, api_key, concurrency=concurrency, relations=relations)
+        describer = make_describer(
+            describer, base_url, api_key, concurrency=concurrency, relations=relations, reading=reading
+        )
     if isinstance(what, Atlas | str | Path):
         choice = named_heads(heads)
         return describe_atlas(atlas_folder(what), describer, concurrency, seed=seed, redo=redo, choice=choice)

@@ -44,6 +44,11 @@ def is_calibrated(reading: str) -> bool:
     return source == CALIBRATED or TARGET_MAP in parts
 
 
+def shares_mean(reading: str) -> bool:
+    """Whether all sources share a part in a reading: the mean of the stream, which calibrated sources include."""
+    return reading.split("+")[0] == CALIBRATED
+
+
 def reading_phrase(reading: str) -> str:
     """A reading in a sentence: `the paper's reading (mlp)`."""
     if reading == PAPER_READING:

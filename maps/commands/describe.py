@@ -90,12 +90,12 @@ def describe_without_server(arguments: argparse.Namespace) -> None:
     """Describes by rules, or takes the reference descriptions."""
     from maps.describers.reference import known_heads
 
-    name, choice = arguments.describer, choice_from(arguments)
+    name, choice, atlas = arguments.describer, choice_from(arguments), Atlas.open(arguments.atlas)
     if arguments.dry_run or arguments.batch:
         raise MapsError(f"The {name} describer uses no server: leave out --dry-run and --batch.")
     if name == REFERENCE:
-        choice = known_heads(Atlas.open(arguments.atlas), choice)
-    describer = make_describer(name, relations=predefined_relations())
+        choice = known_heads(atlas, choice)
+    describer = make_describer(name, relations=predefined_relations(), reading=atlas.reading)
     print_result(arguments, describe_atlas(arguments.atlas, describer, redo=arguments.redo, choice=choice))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from maps.atlas.readings import PAPER_READING
 from maps.describers.names import OFFLINE, REFERENCE
 from maps.types import Answer, Mapping, Relation
 
@@ -30,15 +31,17 @@ def make_describer(
     *,
     concurrency: int = 1,
     relations: Sequence[Relation] = (),
+    reading: str = PAPER_READING,
 ) -> Describer:
     """The rules for `offline`, the reference for `reference`, otherwise a model on an OpenAI-compatible server.
 
-    `concurrency`: questions to the server at a time. `relations`: for the offline describer only.
+    `concurrency`: questions to the server at a time. `relations`, and the `reading` of the mappings: for the offline
+    describer only.
     """
     if name == OFFLINE:
         from maps.describers.offline.describer import OfflineDescriber
 
-        return OfflineDescriber(relations)
+        return OfflineDescriber(relations, reading)
     if name == REFERENCE:
         from maps.describers.reference import ReferenceDescriber
 

@@ -19,11 +19,12 @@ from maps.atlas.reader import Atlas
 from maps.describers.names import REFERENCE
 from maps.errors import MapsError, ReplyError
 from maps.hashes import mapping_ids_hash
-from maps.types import Answer, Description, Mapping
+from maps.types import Answer, Description, HeadId, Mapping
 
 REFERENCE_FILES = ("smollm2-calibrated.jsonl",)  # in maps/data/reference
 AUTHORS = "language models, for the project's maintainers"
 SAME_SHARE = 0.9  # of the mappings that a reference was written for, the least share that an atlas must have
+RECURRENCE_REMARK = "That the same strings recur is no more than random heads show in the calibrated reading."
 FINGERPRINT_DIGITS = 12  # of the hash of one mapping
 
 
@@ -70,8 +71,16 @@ class ReferenceDescriber:
         entry = find_reference(mappings)
         if entry is None:
             raise ReplyError("There is no reference description of these mappings.")
-        description = Description(entry["input_strings"], entry["observed_pattern"], entry["reasoning"])
+        remark = f" {RECURRENCE_REMARK}" if entry.get("recurrence") else ""
+        reasoning = f"{entry['reasoning']}{remark}"
+        description = Description(entry["input_strings"], entry["observed_pattern"], reasoning)
         return Answer(description, AUTHORS, support=len(entry["fits"]) if description.pattern else None)
+
+
+def heads_with_recurrence(atlas: Atlas) -> set[HeadId]:
+    """The heads of whose targets the reference says only that the same few strings recur, as in random heads."""
+    entries = {head: find_reference(mappings) for head, mappings in atlas.mappings_by_head().items()}
+    return {head for head, entry in entries.items() if entry is not None and entry.get("recurrence")}
 
 
 def known_heads(atlas: Atlas, choice: HeadChoice = EVERY_HEAD) -> HeadChoice:

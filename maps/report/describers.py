@@ -15,6 +15,7 @@ from maps.atlas.null import NULL_KINDS, null_kind, null_model
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
 from maps.describers.names import REFERENCE, trust_order
+from maps.describers.reference import heads_with_recurrence
 from maps.errors import MapsError
 from maps.scoring.accuracy import mean_over_heads, wilson_interval
 from maps.scoring.plan import head_of
@@ -28,6 +29,8 @@ DESCRIBERS_SCHEMA = pa.schema(
         ("describer", TEXT),
         *columns(INTEGER, "heads", "patterns", "compared"),
         *columns(NUMBER, "precision", "recall"),
+        ("compared_specific", INTEGER),
+        *columns(NUMBER, "precision_specific", "recall_specific"),
         ("scorer", TEXT),
         ("scored", INTEGER),
         *columns(NUMBER, "detection", "detection_swapped", "look_alike"),
@@ -63,17 +66,21 @@ def describer_rows(atlas: Atlas, nulls: Sequence[Atlas] = ()) -> list[Row]:
         if row["description_id"] not in stale:
             by_describer[row["describer"]].append(row)
     reference = patterns_by_head(by_describer.get(REFERENCE, ()))
+    recurring = heads_with_recurrence(atlas) if reference else set()
+    specific = {head: pattern for head, pattern in reference.items() if head not in recurring}
     scores, predictions = atlas.table("scores").to_pylist(), atlas.table("prediction_scores").to_pylist()
     by_chance = patterns_by_chance(atlas, nulls)
     rows = []
     for name in sorted(by_describer, key=lambda name: (trust_order(name), name)):
         described, ids = by_describer[name], {row["description_id"] for row in by_describer[name]}
-        patterns, presence = sum(row["pattern"] for row in described), compare_presence(name, described, reference)
+        patterns = sum(row["pattern"] for row in described)
+        presence, presence_specific = (compare_presence(name, described, truth) for truth in (reference, specific))
         costs = [row["cost_usd"] for row in described if row["cost_usd"] is not None]
         rows.append(
             {
                 **{"describer": name, "heads": len(described), "patterns": patterns},
                 **presence._asdict(),
+                **{f"{column}_specific": value for column, value in presence_specific._asdict().items()},
                 **detection_columns([row for row in scores if row["description_id"] in ids]),
                 **prediction_columns([row for row in predictions if row["description_id"] in ids]),
                 **chance_columns(name, patterns, len(described), by_chance),
@@ -160,6 +167,11 @@ def one_describer(row: Row) -> list[str]:
         sentences.append(
             f"The reference sees one in {100 * row['precision']:.0f} % of these, and {name} in "
             f"{100 * row['recall']:.0f} % of those with a pattern in the reference."
+        )
+    if row["recall_specific"] is not None and row["compared_specific"] < row["compared"]:
+        sentences.append(
+            f"Without the heads of which the reference says only that the same strings recur, it is "
+            f"{100 * row['recall_specific']:.0f} %."
         )
     for kind, (heads, seen, share) in NULL_COLUMNS.items():
         if row.get(share) is not None:

@@ -153,6 +153,6 @@ def open_atlas_model(atlas: Atlas, name: str | None) -> Model:
     if not model.checkpoint.is_model_of(info):
         raise MapsError(
             f"{model_name} is not the model of this atlas: its revision is {model.checkpoint.revision}, the atlas has "
-            f"{info['revision']}. Give the right model with --model, or leave random heads out with --no-random."
+            f"{info['revision']}. Give the right model with --model; `maps score --no-random` needs none."
         )
     return model

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from maps.atlas.null import NULL_KINDS, SHUFFLED, is_null
-from maps.atlas.reader import Atlas
+from maps.atlas.reader import CALIBRATION_FILE, Atlas
 from maps.atlas.schema import Row, make_table, mapping_row
 from maps.errors import MapsError
 from maps.heads.salient_tokens import SalientCounts
+from maps.mapping.calibration import Calibration
 from maps.mapping.mapper import LayerStore, time_now
 from maps.mapping.model import Model
 from maps.mapping.rows import head_row
@@ -60,6 +61,8 @@ def write_null_atlas(
         computed = iterate_layers(atlas, kind, seed, model, todo) if todo else iter(())
         for layer, tables in zip(progress(todo, len(layers) - len(todo)), computed, strict=True):
             store.store(layer, {name: make_table(name, rows) for name, rows in tables.items()})
+        if (atlas.folder / CALIBRATION_FILE).exists():
+            Calibration.open(atlas.folder / CALIBRATION_FILE).copy_to(out)
         store.finish(layers, [], null_info(atlas, null))
     return Atlas.open(out)
 

@@ -64,7 +64,8 @@ def write_own_predictions(atlas: Atlas, vocabulary: Vocabulary, seed: int) -> No
     known = {(row["description_id"], row["writer"], row["seed"]) for row in stored}
     todo = [row for row in described_patterns(atlas) if (row["description_id"], row["describer"], seed) not in known]
     of_rules = [row for row in todo if row["describer"] == OFFLINE]
-    new = rule_predictions(of_rules, mappings, vocabulary, seed) if of_rules else []
+    describer = OfflineDescriber(predefined_relations(), atlas.reading)
+    new = rule_predictions(describer, of_rules, mappings, vocabulary, seed) if of_rules else []
     if seed == 0:
         new += reference_predictions([row for row in todo if row["describer"] == REFERENCE], mappings)
     if new:
@@ -72,10 +73,14 @@ def write_own_predictions(atlas: Atlas, vocabulary: Vocabulary, seed: int) -> No
 
 
 def rule_predictions(
-    descriptions: Iterable[Row], mappings: MappingsByHead, vocabulary: Vocabulary, seed: int
+    describer: OfflineDescriber,
+    descriptions: Iterable[Row],
+    mappings: MappingsByHead,
+    vocabulary: Vocabulary,
+    seed: int,
 ) -> list[Row]:
     """What each rule that described a head predicts, drawn from the vocabulary."""
-    describer, examples, rows = OfflineDescriber(predefined_relations()), ExamplePairs(vocabulary.tokens), []
+    examples, rows = ExamplePairs(vocabulary.tokens), []
     for row in descriptions:
         own = mappings[head_of(row)]
         hypothesis = describer.best_hypothesis(own)

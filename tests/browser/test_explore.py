@@ -38,7 +38,9 @@ def test_pointing_at_a_cell_tells_it_and_a_click_opens_it_in_place(explorer: Bro
     canvas = open_grid(explorer, page)
     page.evaluate("window.here = true")
     canvas.hover(position=at(page, 26, 2))
-    expect(page.locator(".pointed")).to_contain_text("L26H2: noun to pronoun 0.52. Whatever the input")
+    expect(page.locator(".pointed")).to_contain_text(
+        "L26H2: noun to pronoun 0.52. Noun → pronoun: 195 of 373 pairs. Whatever the input"
+    )
     canvas.click(position=at(page, 26, 2))
     expect(page.locator("#head-page h1")).to_contain_text("L26H2")
     assert page.url.endswith("/head?model=SmolLM2-135M-Instruct&layer=26&head=2")
@@ -56,7 +58,7 @@ def test_the_first_html_shows_the_head_its_title_and_its_picture(explorer: Brows
     with urllib.request.urlopen(address, timeout=20) as reply:
         html = reply.read().decode()
     assert "<title>L26H2 of SmolLM2-135M-Instruct</title>" in html
-    assert '<meta property="og:description" content="Whatever the input, the outputs are mostly pronouns' in html
+    assert '<meta property="og:description" content="Noun → pronoun: 195 of 373 pairs. Whatever the input' in html
     assert html.count("og:title") == 1
     picture = re.search(r'og:image" content="([^"]+)"', html)
     assert picture is not None

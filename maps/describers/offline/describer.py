@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.resources import files
 
+from maps.atlas.readings import PAPER_READING, reading_phrase, shares_mean
 from maps.describers.offline.hypotheses import (
+    FEW_STRINGS,
     SMALL_SET,
-    STRING_LIST_NAMES,
     Hypothesis,
     Tier,
     fixed_hypotheses,
@@ -24,7 +25,7 @@ from maps.describers.offline.tokens import ParsedMapping
 from maps.text import quote_for_prompt
 from maps.types import Answer, Description, Mapping, Relation
 
-OFFLINE_MODEL = "offline rules v3"
+OFFLINE_MODEL = "offline rules v4"
 UNCLEAR = "Unclear"
 MIN_WORD_LENGTH = 4  # letters of a word that a piece may complete
 HALF_SHARE = 0.4  # the least share of mappings for "in about half of the mappings"
@@ -57,16 +58,18 @@ class OfflineDescriber:
     about how targets depend on sources also needs twice the support that it has when the sources' targets are
     exchanged. If it has the support of only two fifths (12 of 30), but four times that with exchanged targets, the
     sentence begins "In about half of the mappings". Of the hypotheses with enough support the most specific tier wins,
-    then the highest support, then the order in docs/offline.md.
+    then the highest support, then the order in docs/offline.md. Where all sources share a part, most sentences about
+    the targets alone are true of random heads too, and are no pattern.
     """
 
     name = "offline"
 
-    def __init__(self, relations: Sequence[Relation] = ()) -> None:
-        """`relations`: the relations that mappings are compared with."""
+    def __init__(self, relations: Sequence[Relation] = (), reading: str = PAPER_READING) -> None:
+        """`relations`: the relations that mappings are compared with. `reading`: that of the mappings."""
         lexicon = load_lexicon()
         long_words = {word for word in lexicon.words if len(word) >= MIN_WORD_LENGTH}
         self._hypotheses = fixed_hypotheses(relations, long_words, lexicon)
+        self._reading = reading
         closed = closed_classes(relations, lexicon)
         parts_of_speech = wide_kind_tests(lexicon) | {"pieces of words": partial(is_word_piece, lexicon)}
         self._source_describer = SourceDescriber(lexicon, closed, word_kind_tests({}, lexicon), parts_of_speech)
@@ -79,7 +82,7 @@ class OfflineDescriber:
         del seed
         lines = [ParsedMapping.parse(mapping) for mapping in mappings]
         hypotheses = self.applicable_hypotheses(lines)
-        supported = _supported_hypotheses(hypotheses, lines)
+        supported = self._supported_patterns(hypotheses, lines)
         sources = [line.source for line in lines]
         names = ", ".join(hypothesis.name for hypothesis in hypotheses)
         description = Description(
@@ -87,13 +90,27 @@ class OfflineDescriber:
             observed_pattern=_pattern_sentence(supported, lines),
             reasoning=f"Fixed rules of the offline describer, no language model. Tested: {names}.",
         )
+        if not supported and (by_chance := _supported_hypotheses(hypotheses, lines)):
+            description = replace(
+                description,
+                reasoning=f"{_pattern_sentence(by_chance, lines)} Random heads show the like in "
+                f"{reading_phrase(self._reading)}, so it counts as no pattern. {description.reasoning}",
+            )
         return Answer(description, OFFLINE_MODEL, support=supported[0].support if supported else None)
 
     def best_hypothesis(self, mappings: Sequence[Mapping]) -> Hypothesis | None:
         """The hypothesis that describes a head, or None where the pattern is "Unclear"."""
         lines = [ParsedMapping.parse(mapping) for mapping in mappings]
-        supported = _supported_hypotheses(self.applicable_hypotheses(lines), lines)
+        supported = self._supported_patterns(self.applicable_hypotheses(lines), lines)
         return supported[0].hypothesis if supported else None
+
+    def _supported_patterns(
+        self, hypotheses: Sequence[Hypothesis], lines: Sequence[ParsedMapping]
+    ) -> list[SupportedHypothesis]:
+        """The hypotheses with enough support that count as a pattern in the reading, the best first."""
+        if shares_mean(self._reading):
+            hypotheses = [hypothesis for hypothesis in hypotheses if not hypothesis.needs_other_sources]
+        return _supported_hypotheses(hypotheses, lines)
 
     def applicable_hypotheses(self, lines: Sequence[ParsedMapping]) -> list[Hypothesis]:
         """The hypotheses to test on these mappings, in the order that decides ties."""
@@ -142,7 +159,7 @@ def _supported_hypotheses(
 def _check_hypothesis(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> SupportedHypothesis | None:
     """A hypothesis with its support, or None if that is not enough (thresholds in `OfflineDescriber`)."""
     if not hypothesis.depends_on_source:
-        has_support = _has_support(hypothesis, lines, _two_thirds(lines))
+        has_support = _has_support(hypothesis, lines, _two_thirds(lines)) and hypothesis.has_words(lines)
         return SupportedHypothesis(hypothesis, hypothesis.support(lines), is_half=False) if has_support else None
     if not _has_support(hypothesis, lines, max(2, math.ceil(HALF_SHARE * len(lines)))):
         return None  # checked first, since the support by chance takes one pass over the mappings per mapping
@@ -185,7 +202,7 @@ def _pattern_sentence(supported: Sequence[SupportedHypothesis], lines: Sequence[
 
 def _targets_sentence(best: Hypothesis, kinds: Sequence[Hypothesis], lines: Sequence[ParsedMapping]) -> str:
     if best.tier == Tier.FEW_TARGETS:
-        separator = " " if best.name in STRING_LIST_NAMES else ", such as "
+        separator = " " if best.name == FEW_STRINGS else ", such as "
         return (
             f"Whatever the input, the outputs mostly include {best.phrase}{separator}{_example_targets(best, lines)}."
         )

@@ -47,6 +47,8 @@ KIND_TESTS: dict[str, TokenTest] = {
 TARGET_SHAPE_TESTS: dict[str, TokenTest] = {  # for targets only
     "strings in capitals": lambda token: token.is_word and token.text.isupper()
 }
+# Beside closed classes, the kinds that the targets of random heads hardly ever are of.
+RARE_BY_CHANCE = frozenset({"function words", "British spellings", *KIND_TESTS} - {"punctuation or symbols"})
 WIDE_KIND_TESTS: dict[str, TokenTest] = {
     "punctuation or white space": lambda token: token.text.isspace() or _is_punctuation(token)
 }

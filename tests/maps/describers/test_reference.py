@@ -11,7 +11,7 @@ import pytest
 import docs.reference_descriptions
 from maps.__main__ import main
 from maps.atlas.reader import Atlas
-from maps.describers.reference import AUTHORS, find_reference, reference_entries
+from maps.describers.reference import AUTHORS, RECURRENCE_REMARK, find_reference, reference_entries
 from maps.types import HeadId
 
 SEED = Path(__file__).parents[3] / "space" / "seed" / "smollm2-calibrated"
@@ -69,6 +69,7 @@ def test_the_command_stores_those_of_an_atlas_with_the_same_mappings(
     for row in Atlas.open(folder).descriptions():
         entry = entries[f"L{row['layer']}H{row['head']}"]
         assert (row["observed_pattern"], row["model"]) == (entry["observed_pattern"], AUTHORS)
+        assert row["reasoning"].endswith(RECURRENCE_REMARK) == bool(entry.get("recurrence"))
         assert row["support"] == (len(entry["fits"]) or None)
 
 

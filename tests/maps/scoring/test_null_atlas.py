@@ -12,11 +12,16 @@ from maps.atlas.null import NULL_KINDS, null_kind
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.heads.salient_tokens import SalientCounts
+from maps.mapping.mapper import map_model
 from maps.mapping.model import Model
+from maps.mapping.reading import Reading
+from maps.mapping.settings import MappingSettings
 from maps.scoring.comparison import entropy
 from maps.scoring.null_atlas import write_null_atlas
 from maps.scoring.random_heads import random_head_rows
 from maps.types import HeadId
+from maps.weights.open import open_checkpoint
+from tests.calibrations import save_random_calibration
 
 Capture = pytest.CaptureFixture[str]
 
@@ -81,3 +86,12 @@ def test_what_cannot_be_a_null_atlas_is_refused_in_a_sentence(atlas_folder: Path
     shutil.copytree(atlas_folder, tmp_path / "copy")
     with pytest.raises(MapsError, match="holds another atlas; choose another --out"):
         write_null_atlas(real, tmp_path / "copy", "shuffled")
+
+
+def test_a_null_atlas_of_a_calibrated_reading_keeps_the_calibration(small_model: Path, tmp_path: Path) -> None:
+    calibration = save_random_calibration(tmp_path / "made", open_checkpoint(str(small_model)))
+    settings = MappingSettings((), reading=Reading.parse("calibrated"), calibration=calibration)
+    atlas = map_model(str(small_model), tmp_path / "atlas", settings)
+    null = write_null_atlas(atlas, tmp_path / "null", "random")
+    assert main(["score", str(null.folder), "--random", "2"]) == 0
+    assert Atlas.open(null.folder).has_table("random_heads")

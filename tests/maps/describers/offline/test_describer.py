@@ -31,6 +31,7 @@ def describe_pattern(head: list[Mapping]) -> tuple[str, int | None]:
     return answer.description.observed_pattern, answer.support
 
 
+RULES_REMARK = "Fixed rules of the offline describer, no language model"
 CAPITALS = Relation("country_to_capital", "knowledge", tuple((w.title(), o.title()) for w, o in WORD_PAIRS))
 PAST = (
     "become/became begin/began blow/blew break/broke bring/brought build/built buy/bought catch/caught "
@@ -252,21 +253,44 @@ def test_targets_of_one_kind_in_nineteen_of_thirty_mappings_are_not_named(name: 
     assert describe_pattern(build_noisy_mappings(rows, 19)) == ("Unclear", None)
 
 
-@pytest.mark.parametrize(
-    ("targets", "sentence"),
-    [
-        ((" hither", "yon"), 'two or more of the strings " hither", "yon".'),
-        ((" hither",), 'the string " hither".'),
-        ((" april", "june"), 'two or more months, such as " april", "june".'),
-    ],
-)
-def test_one_or_two_recurring_targets_are_named_as_included(targets: tuple[str, ...], sentence: str) -> None:
-    rows = rows_from_templates(" {word}", *targets)
-    assert describe_pattern(build_noisy_mappings(rows, 20)) == (
-        f"Whatever the input, the outputs mostly include {sentence}",
-        20,
-    )
+def test_two_recurring_strings_are_named_and_one_is_not() -> None:
+    rows = rows_from_templates(" {word}", " hither", "yon")
+    sentence = 'Whatever the input, the outputs mostly include two or more of the strings " hither", "yon".'
+    assert describe_pattern(build_noisy_mappings(rows, 20)) == (sentence, 20)
     assert describe_pattern(build_noisy_mappings(rows, 19)) == ("Unclear", None)
+    rows = rows_from_templates(" {word}", " hither")
+    assert describe_pattern(build_noisy_mappings(rows, 30)) == ("Unclear", None)
+
+
+def test_two_members_of_a_class_that_recur_are_strings_and_many_are_the_class() -> None:
+    rows = rows_from_templates(" {word}", " april", "june")
+    sentence = 'Whatever the input, the outputs mostly include two or more of the strings " april", "june".'
+    assert describe_pattern(build_noisy_mappings(rows, 20)) == (sentence, 20)
+    months = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october"]
+    rows = [(f" {word}", (months[n % 10], f" {months[(n + 5) % 10]}")) for n, word in enumerate(WORDS.split())]
+    pattern, support = describe_pattern(build_noisy_mappings(rows, 20))
+    assert pattern.startswith("Whatever the input, the outputs mostly include two or more months, such as ")
+    assert support == 20
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_where_sources_share_a_part_targets_alone_are_a_pattern_only_in_rare_classes(name: str) -> None:
+    rows, phrase = SETS[name]
+    head = build_noisy_mappings(rows, 30)
+    answer = asyncio.run(OfflineDescriber((CAPITALS,), "calibrated+input-norm").describe(head, 0)).description
+    sentence = f"Whatever the input, the outputs are mostly {phrase}."
+    if name in ("pronouns", "Greek", "bytes", "capitals"):
+        sentence = sentence.replace(", the same few again and again", "")
+        assert (answer.observed_pattern, answer.reasoning.split(". ")[0]) == (sentence, RULES_REMARK)
+    else:
+        remark = " Random heads show the like in the reading calibrated+input-norm, so it counts as no pattern. "
+        assert (answer.observed_pattern, answer.reasoning.startswith(sentence + remark)) == ("Unclear", True)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_the_same_where_sources_share_a_part(name: str) -> None:
+    head = build_noisy_mappings(FUNCTIONS[name][0], 20)
+    assert asyncio.run(OfflineDescriber((CAPITALS,), "calibrated").describe(head, 0)) == describe(head, CAPITALS)
 
 
 def test_one_member_of_a_class_in_each_mapping_is_named() -> None:
