@@ -84,7 +84,7 @@ def table_row(row: dict[str, Any]) -> tuple[object, ...]:
         row["patterns"],
         presence_cell(row),
         detection_cell(row),
-        with_control(row, "percentile", "percentile_swapped", "predicted"),
+        with_control(row, "generation", "generation_swapped", "predicted"),
         "; ".join(filter(None, (chance_cell(row, kind) for kind in ("random", "shuffled")))) or "–",
         "–" if pd.isna(row["cost_usd"]) else f"${row['cost_usd']:.4f}",
     )
@@ -99,7 +99,7 @@ def presence_cell(row: dict[str, Any]) -> str:
 
 def detection_cell(row: dict[str, Any]) -> str:
     own = with_control(row, "detection", "detection_swapped", "scored")
-    return own if pd.isna(row["look_alike"]) else f"{own}; among look-alikes {row['look_alike']:.2f}"
+    return own if pd.isna(row["lookalike"]) else f"{own}; among look-alikes {row['lookalike']:.2f}"
 
 
 def with_control(row: dict[str, Any], name: str, control: str, heads: str) -> str:

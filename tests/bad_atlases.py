@@ -195,8 +195,7 @@ def write_atlas_of_hostile_names(folder: Path, prebuilt: Path) -> Path:
         "detection_low": 0.6,
         "detection_high": 0.9,
         "detection_swapped": 0.5,
-        "n": 20,
-        "seed": 0,
+        **{"n": 20, "seed": 0, "generation": 0.9, "generation_n": 8, "generation_others": 0},
     }
     scores = [
         {**{key: row[key] for key in ("layer", "head", "description_id", "describer")}, **measured}

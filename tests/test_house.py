@@ -115,6 +115,7 @@ NOT_PURE = (  # inside these packages, what reads or writes
     "maps.scoring.plan",
     "maps.scoring.prediction",
     "maps.scoring.prediction_scores",
+    "maps.scoring.score_table",
     "maps.scoring.random_heads",
     "maps.scoring.stored_run",
     "annotation.report.paper_file",

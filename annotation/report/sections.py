@@ -30,8 +30,8 @@ RATE_WORDS = {
 CONTROL_WORDS = {"swapped": "with another head's description", "shuffled": "with shuffled mappings"}
 MEASURE_WORDS = {
     "detection": "the detection score",
-    "look_alike": "the detection score among mappings of similar heads",
-    "percentile": "the percentile of targets predicted from the description",
+    "lookalike": "the detection score among mappings of similar heads",
+    "generation": "the percentile of targets predicted from the description",
     "support": "the support (the number of mappings that fit the description)",
 }
 

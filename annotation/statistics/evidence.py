@@ -31,23 +31,22 @@ NO_VARIATION = "the precision or the measure is the same for every description"
 
 
 class EvidenceTables(NamedTuple):
-    """The atlas's tables `descriptions`, `scores` and `prediction_scores`."""
+    """The atlas's tables `descriptions` and `scores`."""
 
     descriptions: pd.DataFrame
     scores: pd.DataFrame
-    predictions: pd.DataFrame
 
     @classmethod
     def read(cls, table: Callable[[str], pa.Table]) -> EvidenceTables:
         """From a function that gives an atlas's tables by name."""
-        return cls(*(table(name).to_pandas() for name in ("descriptions", "scores", "prediction_scores")))
+        return cls(*(table(name).to_pandas() for name in ("descriptions", "scores")))
 
 
 @dataclass(frozen=True)
 class MeasureCorrelation:
     """Spearman's ρ between a measure and the mean precision of the descriptions.
 
-    `measure` is `detection`, `look_alike`, `percentile` or `support`; `scorer` is the one who was asked or predicted,
+    `measure` is `detection`, `lookalike`, `generation` or `support`; `scorer` is the one who was asked or predicted,
     None for support.
     """
 
@@ -104,7 +103,7 @@ def _newest_by_description(rows: pd.DataFrame, measure: str) -> pd.Series[float]
 
 
 def correlate_measures(judgments: CountedJudgments, tables: EvidenceTables, seed: int = 0) -> list[MeasureCorrelation]:
-    """Correlates what each scorer and writer measured, then the support, with the precision that annotators gave.
+    """Correlates what each scorer measured, then the support, with the precision that annotators gave.
 
     Detection and support always have an entry, undefined with its reason where there is nothing to correlate.
     """
@@ -112,9 +111,8 @@ def correlate_measures(judgments: CountedJudgments, tables: EvidenceTables, seed
         undefined = BootstrapEstimate(None, None, None, 0, 0, NO_DESCRIPTION_ID)
         return [MeasureCorrelation(measure, None, undefined) for measure in ("detection", "support")]
     precision = mean_precision_by_description(judgments.rows)
-    columns = [(tables.scores, "scorer", "detection"), (tables.scores, "scorer", "look_alike")]
-    columns.append((tables.predictions, "writer", "percentile"))
-    correlations = [each for column in columns for each in _correlate_by_name(precision, *column, seed)]
+    measures = ("detection", "lookalike", "generation")
+    correlations = [each for name in measures for each in _correlate_by_scorer(precision, tables.scores, name, seed)]
     if not any(each.measure == "detection" for each in correlations):
         undefined = BootstrapEstimate(None, None, None, 0, 0, TOO_FEW_DESCRIPTIONS)
         correlations.insert(0, MeasureCorrelation("detection", None, undefined))
@@ -122,12 +120,12 @@ def correlate_measures(judgments: CountedJudgments, tables: EvidenceTables, seed
     return [*correlations, MeasureCorrelation("support", None, support)]
 
 
-def _correlate_by_name(
-    precision: pd.Series[float], table: pd.DataFrame, name_column: str, measure: str, seed: int
+def _correlate_by_scorer(
+    precision: pd.Series[float], scores: pd.DataFrame, measure: str, seed: int
 ) -> list[MeasureCorrelation]:
-    """One measure of each scorer or writer that has values of it."""
-    known = table[table[measure].notna()]
+    """One measure of each scorer that has values of it."""
+    known = scores[scores[measure].notna()]
     return [
         MeasureCorrelation(measure, str(name), _correlate(precision, _newest_by_description(rows, measure), seed))
-        for name, rows in known.groupby(name_column, sort=True)
+        for name, rows in known.groupby("scorer", sort=True)
     ]

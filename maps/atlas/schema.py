@@ -76,11 +76,15 @@ SCHEMAS = {
     "failures": table_by_head(*columns(TEXT, "describer", "reason"), ("attempts", INTEGER), CREATED_AT_COLUMN),
     "scores": table_by_head(
         *columns(TEXT, "description_id", "scorer"),
-        *columns(NUMBER, "detection", "detection_low", "detection_high", "detection_swapped", "look_alike"),
+        *columns(NUMBER, "detection", "detection_low", "detection_high", "detection_swapped"),
+        *columns(NUMBER, "lookalike", "lookalike_low", "lookalike_high"),
         ("n", INTEGER),
         ("describer", TEXT),
         ("seed", INTEGER),
         ("reason", TEXT),
+        *columns(NUMBER, "generation", "generation_swapped", "generation_p"),
+        *columns(INTEGER, "generation_n", "generation_others"),
+        ("generation_reason", TEXT),
     ),
     "detections": table_by_head(
         *columns(TEXT, "describer", "description_id", "shown_id", "decoys", "scorer"),
@@ -102,12 +106,6 @@ SCHEMAS = {
         *columns(INTEGER, "prompt_tokens", "completion_tokens"),
         ("cost_usd", NUMBER),
         CREATED_AT_COLUMN,
-    ),
-    "prediction_scores": table_by_head(
-        *columns(TEXT, "describer", "description_id", "writer"),
-        *columns(INTEGER, "seed", "pairs", "others"),
-        *columns(NUMBER, "percentile", "percentile_swapped", "p_value"),
-        ("reason", TEXT),
     ),
     "concentration": table_by_head(
         ("target_entropy", NUMBER),
@@ -135,8 +133,10 @@ NULLABLE_COLUMNS = frozenset(
         ),
         *("top_scoring_jaccard", "model", "support", "prompt_hash", "seed", "prompt_tokens", "completion_tokens"),
         *("cost_usd", "own", "own_named", "other", "other_left", "reason", "attempts", "by_chance"),
-        *("detection", "detection_low", "detection_high", "detection_swapped", "look_alike", "n"),
-        *("entropy_below", "kurtosis_below", "percentile", "percentile_swapped", "p_value"),
+        *("detection", "detection_low", "detection_high", "detection_swapped", "n"),
+        *("lookalike", "lookalike_low", "lookalike_high"),
+        *("generation", "generation_swapped", "generation_p", "generation_n", "generation_others", "generation_reason"),
+        *("entropy_below", "kurtosis_below"),
     ]
 )
 

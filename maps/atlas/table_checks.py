@@ -20,7 +20,7 @@ MAX_TABLE_BYTES = 4 << 30  # of a table in memory
 MAX_TEXT_BYTES = 1 << 16  # of one text
 MAX_ROWS_PER_HEAD = {
     **dict.fromkeys(("descriptions", "failures", "scores", "checks"), 1_000),
-    **dict.fromkeys(("detections", "predictions", "prediction_scores"), 10_000),
+    **dict.fromkeys(("detections", "predictions"), 10_000),
 }
 MAX_PAIRS = 1_000_000  # of a relation
 MAX_RANDOM_HEADS = 100_000  # of a layer
@@ -28,8 +28,8 @@ MAX_MICROSECONDS = 253_402_300_799_999_999  # the end of the year 9999
 SHARES = (
     *("output_space", "top_scoring_jaccard", "score", "suppression", "identity", "entropy_below", "kurtosis_below"),
     *("beyond_copying", "suppression_beyond_copying"),
-    *("detection", "detection_low", "detection_high", "detection_swapped", "look_alike"),
-    *("percentile", "percentile_swapped", "p_value"),
+    *("detection", "detection_low", "detection_high", "detection_swapped"),
+    *("lookalike", "lookalike_low", "lookalike_high", "generation", "generation_swapped", "generation_p"),
 )
 TOKEN_IDS = ("source_id", "target_id", "target_ids")
 MEASURES = ("input_skewness", "target_kurtosis", "scores")  # they may be negative

@@ -191,7 +191,7 @@ def rank_predictions(atlas: Atlas, arguments: argparse.Namespace) -> None:
     write_own_predictions(atlas, model.vocabulary, arguments.seed)
     rows = score_predictions(atlas, model, partial(progress_bar, doing="ranking predictions"))
     sentences = prediction_sentences(rows) or ["No description has a pattern to predict mappings from."]
-    print_text("\n".join([*sentences, f"Predictions: {atlas.folder}/prediction_scores.parquet"]))
+    print_text("\n".join([*sentences, f"Predictions: {atlas.folder}/scores.parquet"]))
 
 
 def print_scores(atlas: Atlas, planned: DetectionPlan, result: RunCounts, scorer: str, seed: int) -> None:

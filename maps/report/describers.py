@@ -20,6 +20,7 @@ from maps.errors import MapsError
 from maps.scoring.accuracy import mean_over_heads, wilson_interval
 from maps.scoring.plan import head_of
 from maps.scoring.prediction_summary import prediction_rows
+from maps.scoring.score_table import is_generation
 from maps.text import escape_invisible, pluralize
 from maps.types import HeadId
 
@@ -33,10 +34,10 @@ DESCRIBERS_SCHEMA = pa.schema(
         *columns(NUMBER, "precision_specific", "recall_specific"),
         ("scorer", TEXT),
         ("scored", INTEGER),
-        *columns(NUMBER, "detection", "detection_swapped", "look_alike"),
+        *columns(NUMBER, "detection", "detection_swapped", "lookalike"),
         ("writer", TEXT),
         ("predicted", INTEGER),
-        *columns(NUMBER, "percentile", "percentile_swapped"),
+        *columns(NUMBER, "generation", "generation_swapped"),
         *[
             column
             for heads, patterns, share in NULL_COLUMNS.values()
@@ -68,8 +69,7 @@ def describer_rows(atlas: Atlas, nulls: Sequence[Atlas] = ()) -> list[Row]:
     reference = patterns_by_head(by_describer.get(REFERENCE, ()))
     recurring = heads_with_recurrence(atlas) if reference else set()
     specific = {head: pattern for head, pattern in reference.items() if head not in recurring}
-    scores, predictions = atlas.table("scores").to_pylist(), atlas.table("prediction_scores").to_pylist()
-    by_chance = patterns_by_chance(atlas, nulls)
+    scores, by_chance = atlas.table("scores").to_pylist(), patterns_by_chance(atlas, nulls)
     rows = []
     for name in sorted(by_describer, key=lambda name: (trust_order(name), name)):
         described, ids = by_describer[name], {row["description_id"] for row in by_describer[name]}
@@ -82,7 +82,7 @@ def describer_rows(atlas: Atlas, nulls: Sequence[Atlas] = ()) -> list[Row]:
                 **presence._asdict(),
                 **{f"{column}_specific": value for column, value in presence_specific._asdict().items()},
                 **detection_columns([row for row in scores if row["description_id"] in ids]),
-                **prediction_columns([row for row in predictions if row["description_id"] in ids]),
+                **generation_columns([row for row in scores if row["description_id"] in ids]),
                 **chance_columns(name, patterns, len(described), by_chance),
                 "cost_usd": sum(costs) / len(described) if costs else None,
             }
@@ -114,17 +114,17 @@ def detection_columns(scores: Sequence[Row]) -> Row:
     if not groups:
         return {}
     (scorer, _), rows = max(sorted(groups.items()), key=lambda group: len(group[1]))
-    names = ("detection", "detection_swapped", "look_alike")
+    names = ("detection", "detection_swapped", "lookalike")
     means = {name: mean_over_heads([row[name] for row in rows if row[name] is not None]) for name in names}
     return {"scorer": scorer, "scored": len(rows), **{name: mean and mean.value for name, mean in means.items()}}
 
 
-def prediction_columns(scores: Sequence[Row]) -> Row:
+def generation_columns(scores: Sequence[Row]) -> Row:
     """The means of the writer with the most heads."""
-    best = max(prediction_rows(scores), key=lambda row: row["heads"], default=None)
+    best = max(prediction_rows(filter(is_generation, scores)), key=lambda row: row["heads"], default=None)
     if best is None or not best["heads"]:
         return {}
-    means = {"percentile": best["mean"], "percentile_swapped": best["mean_swapped"]}
+    means = {"generation": best["mean"], "generation_swapped": best["mean_swapped"]}
     return {"writer": best["writer"], "predicted": best["heads"], **means}
 
 

@@ -16,10 +16,11 @@ from maps.report.describers import DESCRIBERS_SCHEMA, describer_rows, describer_
 from maps.scoring import accuracy, comparison
 from maps.scoring.measures import RandomHeadDraw, stored_random_heads
 from maps.scoring.prediction_summary import PREDICTION_SUMMARY_SCHEMA, prediction_rows, prediction_sentences
+from maps.scoring.score_table import is_detection, is_generation
 from maps.text import pluralize
 from maps.types import HeadId
 
-DETECTION_COLUMNS = ("detection", "detection_low", "detection_high", "detection_swapped", "look_alike")
+SHOWN_COLUMNS = ("detection", "detection_low", "detection_high", "detection_swapped", "lookalike")
 EVIDENCE_SCHEMA = table_by_head(
     *columns(TEXT, "describer", "observed_pattern"),
     ("pattern", pa.bool_()),
@@ -28,7 +29,7 @@ EVIDENCE_SCHEMA = table_by_head(
     *columns(NUMBER, "by_chance", "target_entropy", "entropy_below", "target_kurtosis", "kurtosis_below"),
     ("scorer", TEXT),
     ("seed", INTEGER),
-    *columns(NUMBER, *DETECTION_COLUMNS),
+    *columns(NUMBER, *SHOWN_COLUMNS),
     ("stale", pa.bool_()),
 )
 EVIDENCE_TABLES = {
@@ -56,11 +57,11 @@ def compute_evidence(atlas: Atlas, nulls: Sequence[Atlas] = ()) -> ReportEvidenc
     if not descriptions or not atlas.has_table("concentration"):
         return evidence
     stale, current = atlas.stale_description_ids(), {row["description_id"] for row in descriptions}
-    scores = [row for row in atlas.table("scores").to_pylist() if row["description_id"] in current]
-    predictions = atlas.table("prediction_scores").to_pylist()
+    tests = [row for row in atlas.table("scores").to_pylist() if row["description_id"] in current]
+    scores = list(filter(is_detection, tests))
     if scores:
         add_detection(evidence, scores, stale, atlas.model)
-    add_predictions(evidence, [row for row in predictions if row["description_id"] in current - stale])
+    add_predictions(evidence, [row for row in tests if is_generation(row) and row["description_id"] not in stale])
     add_describers(evidence, describer_rows(atlas, nulls))
     checks, old_checks = current_rows(atlas, "checks")
     concentrations, old = current_rows(atlas, "concentration")
@@ -176,7 +177,7 @@ def evidence_rows(
             "stale": row["description_id"] in stale,
         }
         for score in scores_of[row["description_id"]] or [None]:
-            rows.append({**known, **_select_columns(score, ("scorer", "seed", *DETECTION_COLUMNS))})
+            rows.append({**known, **_select_columns(score, ("scorer", "seed", *SHOWN_COLUMNS))})
     return rows
 
 

@@ -8,6 +8,7 @@ from maps.atlas.schema import Row
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
 from maps.report.copying_control import classified_value, control_phrase, stronger_value
+from maps.scoring.score_table import is_detection
 from maps.text import escape_invisible, pluralize, visible_token
 from maps.types import HeadId, Mapping, RelationScore
 
@@ -25,7 +26,8 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
         raise MapsError(f"{escape_invisible(atlas.model)} has no mapped head {head}: {head_range_text(atlas)}.")
     reading = f"{escape_invisible(reading_phrase(atlas.reading))}: targets are {targets_phrase(atlas.reading)}"
     lines = [f"{head} of {escape_invisible(atlas.model)}", reading, ""]
-    stale, scores = atlas.stale_description_ids(head), atlas.table("scores", head=head).to_pylist()
+    stale = atlas.stale_description_ids(head)
+    scores = [*filter(is_detection, atlas.table("scores", head=head).to_pylist())]
     for row in atlas.descriptions(head):
         pattern, inputs = escape_invisible(row["observed_pattern"]), escape_invisible(row["input_strings"])
         lines += [f"{escape_invisible(row['describer'])}: {pattern}", f"  inputs: {inputs}"]

@@ -27,7 +27,7 @@ DETECTION_SUMMARY_SCHEMA = pa.schema(
 OWN_LABEL, EXCHANGED_LABEL = "own description", "another head's description"
 SCORE_COLUMNS = {OWN_LABEL: "detection", EXCHANGED_LABEL: "detection_swapped"}
 LOOK_ALIKE_LABEL = "own description, among mappings of similar heads"
-SHOWN_COLUMNS = {**SCORE_COLUMNS, LOOK_ALIKE_LABEL: "look_alike"}
+SHOWN_COLUMNS = {**SCORE_COLUMNS, LOOK_ALIKE_LABEL: "lookalike"}
 
 
 class AccuracyEstimate(NamedTuple):

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from maps.atlas.append_log import write_atlas_table
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row, make_table
+from maps.atlas.schema import Row
 from maps.scoring.accuracy import AccuracyEstimate, DetectionCounts, balanced_accuracy, count_answer
 from maps.scoring.items import REPLY_SCHEMA, parse_named_items
 from maps.scoring.plan import LAYER, SIMILAR, DetectionQuestion
+from maps.scoring.score_table import DETECTION_COLUMNS, replace_scores
 from maps.scoring.stored_run import RunCounts, StoredRun, reply_columns
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def run_detection(
         find_open = partial(unanswered_questions, atlas, questions, chat.model, seed)
         return StoredRun(chat, ask, identify, seed).run(atlas, "detections", find_open, concurrency)
     finally:
-        rows = compute_scores(atlas.table("detections").to_pylist())
-        if rows:
-            write_atlas_table(atlas, "scores", make_table("scores", rows))
+        replace_scores(atlas, compute_scores(atlas.table("detections").to_pylist()), DETECTION_COLUMNS)
 
 
 def unanswered_questions(
@@ -78,7 +76,7 @@ def _score_row(rows: Sequence[Row]) -> Row:
     own = _newest_answer([row for row in of_layer if row["shown_id"] == row["description_id"]])
     swapped = _newest_answer([row for row in of_layer if row["shown_id"] != row["description_id"]])
     alike = _newest_answer([row for row in rows if row["decoys"] == SIMILAR])
-    accuracy, control, look_alike = map(_answer_accuracy, (own, swapped, alike))
+    accuracy, control, lookalike = map(_answer_accuracy, (own, swapped, alike))
     reason = None
     if accuracy is None:
         reason = _null_reason(own)
@@ -90,7 +88,9 @@ def _score_row(rows: Sequence[Row]) -> Row:
         "detection_low": accuracy and accuracy.low,
         "detection_high": accuracy and accuracy.high,
         "detection_swapped": control and control.value,
-        "look_alike": look_alike and look_alike.value,
+        "lookalike": lookalike and lookalike.value,
+        "lookalike_low": lookalike and lookalike.low,
+        "lookalike_high": lookalike and lookalike.high,
         "n": own["own"] + own["other"] if own and accuracy else None,
         "reason": reason,
     }

@@ -31,6 +31,7 @@ from maps.heads.rank_tests import count_ranks
 from maps.mapping.model import LayerWeights, Model
 from maps.scoring.plan import head_of
 from maps.scoring.prediction import PAIRS_WRITTEN, TokenStrings, described_patterns, pair_columns
+from maps.scoring.score_table import GENERATION_COLUMNS, is_generation, replace_scores
 from maps.text import pluralize
 from maps.types import HeadId, Mapping, Progress, no_progress_bar
 from maps.weights.tokens import Vocabulary
@@ -44,7 +45,7 @@ class PredictionGroup(NamedTuple):
     """Predictions that are compared with each other."""
 
     describer: str
-    writer: str
+    scorer: str  # who predicted
     seed: int
 
 
@@ -109,14 +110,12 @@ def own_row(row: Row, model: str, seed: int, pairs: Iterable[Sequence[str]]) -> 
 
 
 def score_predictions(atlas: Atlas, model: Model, progress: Progress[int] = no_progress_bar) -> list[Row]:
-    """Writes `prediction_scores` from `predictions`, all layers anew; returns its rows."""
+    """Writes the generation test's columns of `scores` from `predictions`, all layers anew; returns its rows."""
     by_layer: dict[int, list[Prediction]] = defaultdict(list)
     for prediction in current_predictions(atlas, model.vocabulary):
         by_layer[prediction.head.layer].append(prediction)
     rows = [row for layer in progress(sorted(by_layer), 0) for row in layer_scores(atlas, model, by_layer[layer])]
-    table = make_table("prediction_scores", rows)
-    write_atlas_table(atlas, "prediction_scores", table)
-    return table.to_pylist()
+    return [row for row in replace_scores(atlas, rows, GENERATION_COLUMNS) if is_generation(row)]
 
 
 def current_predictions(atlas: Atlas, vocabulary: Vocabulary) -> list[Prediction]:
@@ -168,26 +167,26 @@ def layer_scores(atlas: Atlas, model: Model, predictions: Sequence[Prediction]) 
     for prediction in predictions:
         row: Row = {
             **{**prediction.head._asdict(), **prediction.group._asdict()},
-            **{"description_id": prediction.description_id, "pairs": len(prediction.pairs)},
-            **{"others": 0, "reason": prediction.reason},
+            **{"description_id": prediction.description_id, "generation_n": len(prediction.pairs)},
+            **{"generation_others": 0, "generation_reason": prediction.reason},
         }
         if prediction.reason is None:
             compared = list(zip(usable, means[prediction.head], strict=True))
             own = next(mean for other, mean in compared if other is prediction)
             others = [m for other, m in compared if other is not prediction and other.group == prediction.group]
-            row |= percentile_columns(own, others)
+            row |= generation_columns(own, others)
         rows.append(row)
     return rows
 
 
-def percentile_columns(own: float, others: Sequence[float]) -> Row:
+def generation_columns(own: float, others: Sequence[float]) -> Row:
     """The score, that of other heads' descriptions, and the p-value; None where the layer has no other."""
     at_least = 1 + sum(other >= own for other in others)
     return {
-        "percentile": own,
-        "percentile_swapped": sum(others) / len(others) if others else None,
-        "p_value": at_least / (1 + len(others)) if others else None,
-        "others": len(others),
+        "generation": own,
+        "generation_swapped": sum(others) / len(others) if others else None,
+        "generation_p": at_least / (1 + len(others)) if others else None,
+        "generation_others": len(others),
     }
 
 

@@ -23,14 +23,14 @@ PREDICTION_SUMMARY_SCHEMA = pa.schema(
 
 
 def prediction_rows(scores: Iterable[Row]) -> list[Row]:
-    """Rows of `PREDICTION_SUMMARY_SCHEMA` from rows of `prediction_scores`.
+    """Rows of `PREDICTION_SUMMARY_SCHEMA` from the rows of `scores` with a generation test.
 
     `best`: of the `compared` heads (whose layer has another description), those whose own description predicts them
     better than every other one of the layer; `best_by_chance`: how many would be best if all were as good.
     """
     groups: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
     for row in scores:
-        groups[row["describer"], row["writer"], row["seed"]].append(row)
+        groups[row["describer"], row["scorer"], row["seed"]].append(row)
     return [
         {"describer": describer, "writer": writer, "seed": seed, **_summary_columns(rows)}
         for (describer, writer, seed), rows in sorted(groups.items())
@@ -38,19 +38,19 @@ def prediction_rows(scores: Iterable[Row]) -> list[Row]:
 
 
 def _summary_columns(rows: list[Row]) -> Row:
-    mean = mean_over_heads([row["percentile"] for row in rows if row["percentile"] is not None])
-    compared = [row for row in rows if row["p_value"] is not None]
-    swapped = [row["percentile_swapped"] for row in compared]
+    mean = mean_over_heads([row["generation"] for row in rows if row["generation"] is not None])
+    compared = [row for row in rows if row["generation_p"] is not None]
+    swapped = [row["generation_swapped"] for row in compared]
     return {
         "heads": mean.heads if mean else 0,
-        "without_score": sum(row["percentile"] is None for row in rows),
+        "without_score": sum(row["generation"] is None for row in rows),
         "mean": mean and mean.value,
         "low": mean and mean.low,
         "high": mean and mean.high,
         "mean_swapped": sum(swapped) / len(swapped) if swapped else None,
         "compared": len(compared),
-        "best": sum(row["p_value"] <= 1 / (1 + row["others"]) for row in compared),
-        "best_by_chance": sum(1 / (1 + row["others"]) for row in compared),
+        "best": sum(row["generation_p"] <= 1 / (1 + row["generation_others"]) for row in compared),
+        "best_by_chance": sum(1 / (1 + row["generation_others"]) for row in compared),
     }
 
 

@@ -9,6 +9,7 @@ from maps.atlas.schema import Row
 from maps.hashes import mapping_hash
 from maps.report.head_text import current_measurements
 from maps.scoring.plan import LAYER
+from maps.scoring.score_table import is_detection
 from maps.types import HeadId, Mapping, RelationScore
 
 
@@ -25,7 +26,6 @@ class HeadRows:
     stale_description_ids: set[str]
     scores: list[Row]
     detections: list[Row]
-    prediction_scores: list[Row]
     checks: list[Row]
     concentration: list[Row]
     has_outdated_evidence: bool
@@ -43,7 +43,6 @@ class HeadRows:
             {row["description_id"] for row in descriptions if row["mapping_hash"] != current_hash},
             atlas.table("scores", head=head).to_pylist(),
             atlas.table("detections", head=head).to_pylist(),
-            atlas.table("prediction_scores", head=head).to_pylist(),
             checks,
             concentration,
             has_outdated_evidence,
@@ -51,7 +50,7 @@ class HeadRows:
         )
 
     def detection_scores(self, description: Row) -> list[Row]:
-        return [score for score in self.scores if score["description_id"] == description["description_id"]]
+        return [row for row in self.scores_of(description) if is_detection(row)]
 
     def newest_detection(self, description: Row) -> Row | None:
         """The newest usable answer of a scorer that was shown the description with items of its layer."""
@@ -64,7 +63,9 @@ class HeadRows:
         ]
         return max(shown, key=lambda row: row["created_at"], default=None)
 
-    def prediction_score(self, description: Row) -> Row | None:
-        """How well mappings that were predicted from the description rank, by the last writer."""
-        scores = [row for row in self.prediction_scores if row["description_id"] == description["description_id"]]
-        return next((row for row in reversed(scores) if row["percentile"] is not None), None)
+    def scores_of(self, description: Row) -> list[Row]:
+        return [score for score in self.scores if score["description_id"] == description["description_id"]]
+
+    def generation_score(self, description: Row) -> Row | None:
+        """How well mappings that were predicted from the description rank, by the last who predicted."""
+        return next((row for row in reversed(self.scores_of(description)) if row["generation"] is not None), None)

@@ -17,7 +17,7 @@ MODEL = "SmolLM2-135M-Instruct"
 SCRIBE = "acme/scribe"
 PLACES = (
     *("observed_pattern", "input_strings", "reasoning", "scribe", "failure", "score", "detection", "check"),
-    *("prediction", "prediction_score"),
+    "prediction",
 )
 
 
@@ -49,7 +49,6 @@ def make_described_atlas(folder: Path) -> Atlas:
         for number, row in enumerate(rows)
     ]
     tables["predictions"] = [fill_row("predictions", row, "prediction") for row in rows]
-    tables["prediction_scores"] = [fill_row("prediction_scores", row, "prediction_score") for row in rows]
     for name, content in tables.items():
         write_table(folder, name, make_table(name, content))
     return Atlas.open(folder)

@@ -39,7 +39,7 @@ def evidence_sentences(row: Row, rows: HeadRows) -> list[str]:
     if row["support"] is not None:
         sentences.append(support_sentence(row, rows))
     sentences += [detection_sentence(answer)] if (answer := rows.newest_detection(row)) else []
-    sentences += [prediction_sentence(score)] if (score := rows.prediction_score(row)) else []
+    sentences += [prediction_sentence(score)] if (score := rows.generation_score(row)) else []
     return sentences
 
 
@@ -53,13 +53,13 @@ def detection_sentence(answer: Row) -> str:
 
 
 def prediction_sentence(score: Row) -> str:
-    """How well the description predicts, from a row of `prediction_scores`."""
+    """How well the description predicts, from a row of `scores`."""
     others = ""
-    if score["percentile_swapped"] is not None:
-        others = f"; {percent_below(score['percentile_swapped'])} for pairs predicted from other heads' descriptions"
+    if score["generation_swapped"] is not None:
+        others = f"; {percent_below(score['generation_swapped'])} for pairs predicted from other heads' descriptions"
     return (
-        f"Of {score['pairs']} mappings predicted from it alone, the targets rank above "
-        f"{percent_below(score['percentile'])} of all tokens on average (50 % by chance{others})."
+        f"Of {score['generation_n']} mappings predicted from it alone, the targets rank above "
+        f"{percent_below(score['generation'])} of all tokens on average (50 % by chance{others})."
     )
 
 

@@ -101,7 +101,7 @@ def test_agreement_takes_layers_and_evidence_from_an_atlas(tmp_path: Path, data:
     }
     assert [(group["quarter"], group["items"]) for group in named["by_quarter"]["groups"]] == [(0, 2), (1, 2), (2, 1)]
     assert (plain["evidence"], named["evidence"]) == (None, None)
-    assert [each["measure"] for each in with_atlas["evidence"]] == ["detection", "percentile", "support"]
+    assert [each["measure"] for each in with_atlas["evidence"]] == ["detection", "generation", "support"]
     assert plain["paper"]["rates"]["correct"] == {"value": 217 / 272, "count": 217, "n": 272}
     assert list(named["by_model"]["groups"][0]["questions"]["precision"]) == list(named["questions"]["precision"])
 

@@ -55,26 +55,25 @@ def test_measures_are_joined_by_description(judge: Judge) -> None:
             "description_id": ["d-1", "d-2", "d-3", "d-4", "d-9", "d-1"],
             "scorer": ["m"] * 5 + ["other"],
             "detection": [0.8, 0.6, 0.5, 0.9, 1.0, 0.5],
-            "look_alike": [0.5, 0.6, 0.8, 0.4, None, None],
+            "lookalike": [0.5, 0.6, 0.8, 0.4, None, None],
+            "generation": [0.9, 0.8, 0.7, None, None, None],
         }
     )
-    names = ["d-1", "d-2", "d-3", "d-4"]
-    predictions = pd.DataFrame({"description_id": names, "writer": "w", "percentile": [0.9, 0.8, 0.7, None]})
-    tables = evidence.EvidenceTables(descriptions, scores, predictions)
+    tables = evidence.EvidenceTables(descriptions, scores)
     found = evidence.correlate_measures(select_counted_judgments(judgments_to_frame(rows)), tables)
     assert [(e.measure, e.scorer, e.spearman.n, e.spearman.value, e.spearman.reason) for e in found] == [
         ("detection", "m", 4, pytest.approx(1.0), None),
         ("detection", "other", 1, None, evidence.TOO_FEW_DESCRIPTIONS),
-        ("look_alike", "m", 4, pytest.approx(-1.0), None),
-        ("percentile", "w", 3, pytest.approx(1.0), None),
+        ("lookalike", "m", 4, pytest.approx(-1.0), None),
+        ("generation", "m", 3, pytest.approx(1.0), None),
         ("support", None, 3, pytest.approx(-1.0), None),
     ]
 
 
 def test_what_cannot_be_correlated_says_why(judge: Judge) -> None:
-    names = ("description_id", "scorer", "detection", "look_alike", "support", "writer", "percentile")
+    names = ("description_id", "scorer", "detection", "lookalike", "generation", "support")
     nothing = pd.DataFrame({name: [] for name in names})
-    tables = evidence.EvidenceTables(nothing, nothing, nothing)
+    tables = evidence.EvidenceTables(nothing, nothing)
     plain = pd.DataFrame([("1", "a", "absent_none", "", "")], columns=["item", "annotator", *"pqr"])
     plain.columns = pd.Index(["item", "annotator", "presence", "precision", "category"])
     assert [e.spearman.reason for e in evidence.correlate_measures(select_counted_judgments(plain), tables)] == [

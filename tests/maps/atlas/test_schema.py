@@ -41,8 +41,9 @@ def test_the_columns_are_those_of_the_contract() -> None:
         ),
         "failures": "layer head describer reason attempts created_at",
         "scores": (
-            "layer head description_id scorer detection detection_low detection_high detection_swapped look_alike n "
-            "describer seed reason"
+            "layer head description_id scorer detection detection_low detection_high detection_swapped lookalike "
+            "lookalike_low lookalike_high n describer seed reason generation generation_swapped generation_p "
+            "generation_n generation_others generation_reason"
         ),
         "detections": (
             "layer head describer description_id shown_id decoys scorer seed own own_named other other_left reason "
@@ -51,9 +52,6 @@ def test_the_columns_are_those_of_the_contract() -> None:
         "predictions": (
             "layer head describer description_id writer seed sources predicted reason attempts model prompt_hash "
             "prompt_tokens completion_tokens cost_usd created_at"
-        ),
-        "prediction_scores": (
-            "layer head describer description_id writer seed pairs others percentile percentile_swapped p_value reason"
         ),
         "concentration": "layer head target_entropy random_heads seed entropy_below kurtosis_below mapping_hash",
         "random_heads": "layer head seed target_entropy target_kurtosis",

@@ -35,7 +35,7 @@ def described(atlas_folder: Path) -> Path:
 
 def score_row(row: Row, scorer: str, value: float) -> Row:
     about = {name: row[name] for name in ("layer", "head", "describer", "description_id")}
-    values = {"detection": value, "detection_swapped": 0.5, "look_alike": 0.6, "n": 20}
+    values = {"detection": value, "detection_swapped": 0.5, "lookalike": 0.6, "n": 20}
     return {**about, "scorer": scorer, "seed": 0, **values}
 
 
@@ -57,7 +57,7 @@ def test_scores_are_of_the_scorer_with_the_most_heads(described: Path) -> None:
     scores = [score_row(rows[0], "few", 1.0), *(score_row(row, "many", 0.8) for row in rows[:2])]
     write_table(described, "scores", make_table("scores", scores))
     model = describer_rows(Atlas.open(described))[1]
-    assert (model["scorer"], model["scored"], model["detection"], model["look_alike"]) == ("many", 2, 0.8, 0.6)
+    assert (model["scorer"], model["scored"], model["detection"], model["lookalike"]) == ("many", 2, 0.8, 0.6)
 
 
 def test_the_expected_share_of_false_patterns_is_the_bound_from_null_heads(described: Path, tmp_path: Path) -> None:

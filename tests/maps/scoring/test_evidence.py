@@ -136,7 +136,7 @@ def test_means_are_by_describer_and_undefined_without_scores() -> None:
             "seed": 0,
             "detection": own,
             "detection_swapped": swapped,
-            "look_alike": None,
+            "lookalike": None,
         }
 
     rows = [row("b", 0.9, None), row("a", None, None), row("b", 0.7, 0.4)]

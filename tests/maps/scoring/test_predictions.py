@@ -23,7 +23,7 @@ from maps.mapping.model import Model
 from maps.mapping.probe import probe_pair
 from maps.mapping.probe_results import VocabularyToken
 from maps.scoring.prediction import parse_pairs, prediction_messages
-from maps.scoring.prediction_scores import percentile_columns
+from maps.scoring.prediction_scores import generation_columns
 from maps.scoring.prediction_summary import prediction_rows, prediction_sentences
 from maps.types import Answer, Description, HeadId
 from tests import chat_server
@@ -74,10 +74,10 @@ def test_predictions_of_the_highest_targets_have_the_highest_percentile(
     printed = capsys.readouterr().out
     assert f"8 descriptions for {WRITER} to predict mappings from. Tokens: about " in printed
     assert f"Targets that {WRITER} predicted from descriptions by secret: mean percentile 1.00 in M (8 heads" in printed
-    predictions, scores = rows(atlas_folder, "predictions"), rows(atlas_folder, "prediction_scores")
+    predictions, scores = rows(atlas_folder, "predictions"), rows(atlas_folder, "scores")
     assert [len(row["sources"]) for row in predictions] == [10] * 8
-    assert {(row["pairs"], row["others"], row["reason"]) for row in scores} == {(10, 3, None)}
-    assert all(row["percentile"] > 0.999 for row in scores)  # 1, but for tokens with the same row of U
+    assert {(row["n"], row["generation_n"], row["generation_others"]) for row in scores} == {(20, 10, 3)}
+    assert all(row["generation"] > 0.999 for row in scores)  # 1, but for tokens with the same row of U
     # Under another head, the same pairs have the percentiles that a probe gives.
     model, row = Model.open(str(small_model)), scores[0]
     head, percentiles = HeadId(row["layer"], row["head"]), []
@@ -94,8 +94,8 @@ def test_predictions_of_the_highest_targets_have_the_highest_percentile(
                 tied = size - 1 - (pair.rank - 1) - (pair.from_lowest - 1)
                 values.append((pair.from_lowest - 1 + tied / 2) / (size - 1))
             percentiles.append(sum(values) / len(values))
-    assert row["percentile_swapped"] == pytest.approx(sum(percentiles) / len(percentiles))
-    assert row["p_value"] == (1 + sum(value >= row["percentile"] for value in percentiles)) / 4
+    assert row["generation_swapped"] == pytest.approx(sum(percentiles) / len(percentiles))
+    assert row["generation_p"] == (1 + sum(value >= row["generation"] for value in percentiles)) / 4
 
 
 def test_pairs_that_are_no_tokens_give_no_score_and_say_why(atlas_folder: Path, capsys: Capture) -> None:
@@ -110,9 +110,9 @@ def test_pairs_that_are_no_tokens_give_no_score_and_say_why(atlas_folder: Path, 
         command = ["score", str(atlas_folder), "--scorer", WRITER, "--base-url", server.url, "--no-random", "--predict"]
         assert main([*command, "--heads", "L0H0"]) == 0
     assert "predicted from descriptions by secret: no head has three usable pairs.\n" in capsys.readouterr().out
-    [row] = rows(atlas_folder, "prediction_scores")
-    assert (row["percentile"], row["pairs"]) == (None, 0)
-    assert row["reason"] == "0 of 1 predicted pair are two tokens with a new source; 3 are needed."
+    [row] = rows(atlas_folder, "scores")
+    assert (row["generation"], row["generation_n"]) == (None, 0)
+    assert row["generation_reason"] == "0 of 1 predicted pair are two tokens with a new source; 3 are needed."
 
 
 def test_the_rules_predict_from_their_own_descriptions(atlas_folder: Path, capsys: Capture) -> None:
@@ -128,9 +128,9 @@ def test_the_rules_predict_from_their_own_descriptions(atlas_folder: Path, capsy
     words = {ParsedToken.parse(target).word for target in mappings[0]["targets"]}
     assert len(row["sources"]) == 10
     assert {ParsedToken.parse(target).word for target in row["predicted"]} <= words
-    first = (atlas_folder / "prediction_scores.parquet").read_bytes()
+    first = (atlas_folder / "scores.parquet").read_bytes()
     assert main(["score", str(atlas_folder), "--no-random", "--predict"]) == 0
-    assert (atlas_folder / "prediction_scores.parquet").read_bytes() == first
+    assert (atlas_folder / "scores.parquet").read_bytes() == first
 
 
 def test_a_rule_about_pairs_draws_pairs_for_which_it_holds() -> None:
@@ -172,21 +172,21 @@ def test_a_description_is_data_in_the_prompt() -> None:
 
 
 def test_the_p_value_counts_the_descriptions_that_predict_at_least_as_well() -> None:
-    assert percentile_columns(0.9, [0.5, 0.9, 0.1]) == {
-        "percentile": 0.9,
-        "percentile_swapped": pytest.approx(0.5),
-        "p_value": 2 / 4,
-        "others": 3,
+    assert generation_columns(0.9, [0.5, 0.9, 0.1]) == {
+        "generation": 0.9,
+        "generation_swapped": pytest.approx(0.5),
+        "generation_p": 2 / 4,
+        "generation_others": 3,
     }
-    assert percentile_columns(0.9, [])["p_value"] is None
+    assert generation_columns(0.9, [])["generation_p"] is None
 
 
 def test_means_over_heads_are_compared_with_chance() -> None:
-    about = {"describer": "d", "writer": "w", "seed": 0}
+    about = {"describer": "d", "scorer": "w", "seed": 0}
     scores = [
-        {**about, **percentile_columns(0.9, [0.5, 0.6])},
-        {**about, **percentile_columns(0.7, [0.8, 0.6])},
-        {**about, "percentile": None, "percentile_swapped": None, "p_value": None, "others": 0},
+        {**about, **generation_columns(0.9, [0.5, 0.6])},
+        {**about, **generation_columns(0.7, [0.8, 0.6])},
+        {**about, "generation": None, "generation_swapped": None, "generation_p": None, "generation_others": 0},
     ]
     [row] = prediction_rows(scores)
     assert (row["heads"], row["without_score"], row["compared"], row["best"]) == (2, 1, 2, 1)
@@ -207,4 +207,4 @@ def test_ranks_under_random_heads_are_those_of_their_matrices(atlas_folder: Path
     with chat_server.serve_chat(knowing_writer(atlas)) as server:
         command = ["score", str(out), "--scorer", WRITER, "--base-url", server.url, "--no-random", "--predict"]
         assert main(command) == 0
-    assert all(row["percentile"] > 0.999 for row in rows(out, "prediction_scores"))
+    assert all(row["generation"] > 0.999 for row in rows(out, "scores"))

@@ -107,7 +107,7 @@ def test_look_alikes_are_mappings_of_the_most_similar_heads(atlas_folder: Path, 
     lines = {line.partition(". ")[2] for text in texts for line in text.split("\n")[-20:]}
     assert any(line.partition(": ")[0] in of_twin for line in lines)
     [row] = rows(folder)
-    assert (row["detection"], row["detection_swapped"], row["look_alike"]) == (1.0, 0.5, 1.0)
+    assert (row["detection"], row["detection_swapped"], row["lookalike"]) == (1.0, 0.5, 1.0)
     assert sorted(row["decoys"] for row in rows(folder, "detections")) == ["layer", "layer", "similar"]
     assert "; among mappings of similar heads: balanced accuracy 1.00 (mean of 1 head); " in capsys.readouterr().out
 

@@ -34,12 +34,12 @@ def test_a_scorers_answer_is_said_in_counts() -> None:
 
 
 def test_predictions_stand_beside_chance_and_other_heads_descriptions() -> None:
-    score = {"pairs": 9, "percentile": 0.97, "percentile_swapped": 0.554}
+    score = {"generation_n": 9, "generation": 0.97, "generation_swapped": 0.554}
     assert prediction_sentence(score) == (
         "Of 9 mappings predicted from it alone, the targets rank above 97 % of all tokens on average (50 % by chance; "
         "55 % for pairs predicted from other heads' descriptions)."
     )
-    assert prediction_sentence({**score, "percentile_swapped": None}).endswith("on average (50 % by chance).")
+    assert prediction_sentence({**score, "generation_swapped": None}).endswith("on average (50 % by chance).")
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.5, "50 %"), (0.989, "99 %"), (0.9951, "99.5 %"), (1.0, "99.9 %")])
