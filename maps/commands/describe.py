@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text, whole_number
 from maps.commands.arguments import add_choice_options, add_server_options, chat_from, choice_from, model_name
-from maps.commands.server_run import default_describer, print_cost_and_reasons, resolve_model
+from maps.commands.server_run import default_describer, description_cost, print_cost_and_reasons, resolve_model
 from maps.data import predefined_relations
 from maps.describers.describe_atlas import DescribeSummary, DescribeWork, describe_atlas, redo_start, remaining_work
 from maps.describers.describer import make_describer
@@ -19,7 +19,7 @@ from maps.describers.prompt import description_messages
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
-from maps.llm.prices import PriceTable, cost_estimate_text, read_prices
+from maps.llm.prices import PriceTable, read_prices
 from maps.text import pluralize
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     add_server_options(p, "heads asked about")
     p.add_argument("--seed", type=whole_number, default=0, help="of the first question about a head (default 0)")
+    p.add_argument(
+        "--operations",
+        action="store_true",
+        help="describe single operations of heads that have several: groups of mappings with targets in common",
+    )
     p.add_argument("--redo", action="store_true", help="ask again about heads that are described")
     p.add_argument("--dry-run", action="store_true", help="show the number of questions, the cost and one prompt only")
     p.add_argument("--batch", action="store_true", help="use the Batch API: cheaper, done within a day")
@@ -67,7 +72,12 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Describes the heads that are not described yet."""
+    """Describes the heads, or operations, that are not described yet."""
+    if arguments.operations:
+        from maps.commands.describe_operations import run_operations
+
+        run_operations(arguments)
+        return
     if arguments.source is not None or arguments.target is not None:
         exchange_files(arguments)
         return
@@ -80,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
         ask_server(arguments, prices)
         return
     work = plan_work(arguments)
-    print_text(cost_preview(arguments, work, prices))
+    print_text(description_cost(arguments, [mappings for _, mappings in work.todo], prices))
     if work.todo:
         head, mappings = work.todo[0]
         print_text(f"\nThe question about {head}:\n\n{description_messages(mappings)[0]['content']}")
@@ -143,7 +153,7 @@ def ask_server(arguments: argparse.Namespace, prices: PriceTable) -> None:
         work, start = plan_work(arguments), datetime.now(UTC)
         if work.todo:
             chat.check_key()
-        print_text(cost_preview(arguments, work, prices))
+        print_text(description_cost(arguments, [mappings for _, mappings in work.todo], prices))
         try:
             summary = describe_from_server(arguments, chat, work)
         finally:
@@ -164,21 +174,6 @@ def describe_from_server(arguments: argparse.Namespace, chat: Chat, work: Descri
     elif work.todo:
         print_text("One head is asked about first, at the full price, to check the request before the batch is sent.")
     return describe_in_batches(folder, chat, **options)
-
-
-def cost_preview(arguments: argparse.Namespace, work: DescribeWork, prices: PriceTable) -> str:
-    from maps.describers.openai_compatible import description_request
-    from maps.llm.error_messages import validate_model_name
-    from maps.llm.request import RequestOptions
-
-    name = arguments.describer
-    validate_model_name(name)
-    options = RequestOptions.for_model(name, arguments.max_tokens)
-    questions = [description_request(mappings, arguments.seed) for _, mappings in work.todo]
-    longest_reply = max(map(options.max_reply_tokens, questions), default=0)
-    prompts = [message["content"] for question in questions for message in question.messages]
-    today = datetime.now(UTC).date()
-    return cost_estimate_text(name, prompts, longest_reply, prices, today, batch=arguments.batch)
 
 
 def print_result(arguments: argparse.Namespace, summary: DescribeSummary) -> None:

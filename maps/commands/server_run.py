@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from maps.command_line import print_text
 from maps.describers.failure_reasons import reason_lines, reasons_since
 from maps.errors import MapsError
 from maps.llm.budget import Budget
-from maps.llm.prices import PriceTable, current_default, read_prices
+from maps.llm.prices import DESCRIBER_ROLE, PriceTable, cost_estimate_text, current_default, read_prices
+from maps.types import Mapping
 
 DEFAULT_DESCRIBER = "gpt-4o"
 
@@ -52,6 +54,23 @@ def resolve_model(arguments: argparse.Namespace, option: str, atlas: Atlas, tabl
         return prices
     today = datetime.now(UTC).date().isoformat()
     return replace(prices, prices={**prices.prices, routed.name: routed.price}, date=f"the router, {today}")
+
+
+def description_cost(arguments: argparse.Namespace, todo: Iterable[Sequence[Mapping]], prices: PriceTable) -> str:
+    """The expected cost of asking about these lists of mappings, as text."""
+    from maps.describers.openai_compatible import description_request
+    from maps.llm.error_messages import validate_model_name
+    from maps.llm.request import RequestOptions
+
+    name = arguments.describer
+    validate_model_name(name)
+    options = RequestOptions.for_model(name, arguments.max_tokens)
+    questions = [description_request(mappings, arguments.seed) for mappings in todo]
+    longest_reply = max(map(options.max_reply_tokens, questions), default=0)
+    prompts = [message["content"] for question in questions for message in question.messages]
+    today = datetime.now(UTC).date()
+    role = DESCRIBER_ROLE._replace(unit="operation") if arguments.operations else DESCRIBER_ROLE
+    return cost_estimate_text(name, prompts, longest_reply, prices, today, batch=arguments.batch, role=role)
 
 
 def print_cost_and_reasons(budget: Budget, folder: Path, table: str, start: datetime, **values: object) -> None:

@@ -20,19 +20,27 @@ class Headline:
     """The relations that a head implements or suppresses, and its best description.
 
     `relations`: `Country → capital: 30 of 48 pairs`; empty without any. `pattern`: the words of the description; empty
-    if it sees no pattern. `description_id` is empty without a description.
+    if it sees no pattern. `description_id` is empty without a description. `operations`: how many the head has; 0 if
+    they are unknown, or if it has one.
     """
 
     relations: str = ""
     pattern: str = ""
     description_id: str = ""
+    operations: int = 0
 
     @property
     def text(self) -> str:
-        """The relations, then the pattern; empty if nothing is known."""
-        if self.relations:
-            return f"{self.relations}. {self.pattern}".strip()
-        return self.pattern or (NO_PATTERN if self.description_id else "")
+        """The relations, then the pattern, then how many operations; empty if nothing is known."""
+        parts = [f"{self.relations}." if self.relations else "", self.pattern]
+        if not any(parts) and self.description_id:
+            parts = [NO_PATTERN]
+        return " ".join(filter(None, [*parts, f"{self.operations_phrase}." if self.operations else ""]))
+
+    @property
+    def operations_phrase(self) -> str:
+        """`2 operations`; empty if there is one, or none is known."""
+        return pluralize(self.operations, "operation") if self.operations else ""
 
     @property
     def plain_text(self) -> str:
@@ -41,18 +49,21 @@ class Headline:
 
 
 def make_headline(
-    relations: Sequence[HeadRelation], descriptions: Iterable[Row], verdicts: Mapping[str, bool]
+    relations: Sequence[HeadRelation],
+    descriptions: Iterable[Row],
+    verdicts: Mapping[str, bool],
+    operations: int = 0,
 ) -> Headline:
     """The headline from a head's classified relations, strongest first, and its current rows of `descriptions`.
 
-    `verdicts`: whether people judged a description right, by its id.
+    `verdicts`: whether people judged a description right, by its id. `operations`: how many the head has, if several.
     """
     best = min(descriptions, key=lambda row: sort_key(row, verdicts), default=None)
     phrase = relations_phrase(relations)
     if best is None:
-        return Headline(phrase)
+        return Headline(phrase, operations=operations)
     pattern = best["observed_pattern"] if is_pattern(best["observed_pattern"]) else ""
-    return Headline(phrase, pattern, best["description_id"])
+    return Headline(phrase, pattern, best["description_id"], operations)
 
 
 def sort_key(row: Row, verdicts: Mapping[str, bool]) -> tuple[int, int, float]:

@@ -18,6 +18,7 @@ from maps.analysis import similar_heads
 from maps.analysis.classification import RelationsByHead, classify, classifying_column, heads_per_relation
 from maps.analysis.identification import identification_rates
 from maps.analysis.similar_heads import MappingIndex
+from maps.atlas.patterns import count_operations, current_patterns
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.report.headline import Headline, make_headline
@@ -124,7 +125,7 @@ def mapping_index(atlas: Atlas) -> MappingIndex:
     return MappingIndex.from_table(atlas.table("mappings", similar_heads.MAPPING_COLUMNS))
 
 
-@cache_results("relations", "descriptions")
+@cache_results("relations", "descriptions", "patterns", "mappings")
 def headlines(atlas: Atlas, verdicts: frozenset[tuple[str, bool]]) -> list[Headline]:
     """What is known about each head, in the order of `atlas.head_ids`.
 
@@ -134,7 +135,11 @@ def headlines(atlas: Atlas, verdicts: frozenset[tuple[str, bool]]) -> list[Headl
     rows: dict[HeadId, list[Row]] = {}
     for row in atlas.description_table(["description_id", "observed_pattern"]).to_pylist():
         rows.setdefault(HeadId(row["layer"], row["head"]), []).append(row)
-    return [make_headline(relations.get(head, ()), rows.get(head, ()), judged) for head in atlas.head_ids]
+    operations = count_operations(current_patterns(atlas))
+    return [
+        make_headline(relations.get(head, ()), rows.get(head, ()), judged, operations.get(head, 0))
+        for head in atlas.head_ids
+    ]
 
 
 @cache_results("scores", "descriptions")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from maps.atlas.patterns import current_patterns
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.hashes import mapping_hash
@@ -28,6 +29,7 @@ class HeadRows:
     detections: list[Row]
     checks: list[Row]
     concentration: list[Row]
+    operations: list[Row]  # rows of `patterns`
     has_outdated_evidence: bool
     statistics: Row
 
@@ -45,6 +47,7 @@ class HeadRows:
             atlas.table("detections", head=head).to_pylist(),
             checks,
             concentration,
+            current_patterns(atlas, head),
             has_outdated_evidence,
             atlas.table("heads", head=head).to_pylist()[0],
         )

@@ -25,7 +25,7 @@ from maps.types import HeadId
 from space.atlases.shown import CHECKED_FILES, file_times
 
 # Tables with a describer's words or marks about one head; `checks` are the hypotheses of the offline describer.
-DESCRIPTIVE_TABLES = ("descriptions", "failures", "scores", "detections", "checks", "predictions")
+DESCRIPTIVE_TABLES = ("descriptions", "patterns", "failures", "scores", "detections", "checks", "predictions")
 HIDDEN_DESCRIPTION = "The description of this head is hidden while a study of it goes on."
 MAX_HEADS_PER_LAYER = 1 << 20  # numbers a head by its layer and its number in it
 

@@ -17,7 +17,7 @@ MODEL = "SmolLM2-135M-Instruct"
 SCRIBE = "acme/scribe"
 PLACES = (
     *("observed_pattern", "input_strings", "reasoning", "scribe", "failure", "score", "detection", "check"),
-    "prediction",
+    *("prediction", "pattern"),
 )
 
 
@@ -49,6 +49,8 @@ def make_described_atlas(folder: Path) -> Atlas:
         for number, row in enumerate(rows)
     ]
     tables["predictions"] = [fill_row("predictions", row, "prediction") for row in rows]
+    rows = atlas.table("patterns").to_pylist()
+    tables["patterns"] = [row | described(row, "pattern") for row in rows]
     for name, content in tables.items():
         write_table(folder, name, make_table(name, content))
     return Atlas.open(folder)
@@ -58,8 +60,8 @@ def head_of(row: Row) -> HeadId:
     return HeadId(row["layer"], row["head"])
 
 
-def described(row: Row) -> Row:
-    return {place: word_of(head_of(row), place) for place in ("observed_pattern", "input_strings", "reasoning")}
+def described(row: Row, only: str = "") -> Row:
+    return {place: word_of(head_of(row), only or place) for place in ("observed_pattern", "input_strings", "reasoning")}
 
 
 def scribes_row(row: Row) -> Row:

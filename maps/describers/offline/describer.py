@@ -27,6 +27,7 @@ from maps.types import Answer, Description, Mapping, Relation
 
 OFFLINE_MODEL = "offline rules v4"
 UNCLEAR = "Unclear"
+WHATEVER_THE_INPUT = "Whatever the input, the outputs"
 MIN_WORD_LENGTH = 4  # letters of a word that a piece may complete
 HALF_SHARE = 0.4  # the least share of mappings for "in about half of the mappings"
 HALF_CHANCE_FACTOR = 4  # such a hypothesis needs this many times the support expected by chance
@@ -64,12 +65,18 @@ class OfflineDescriber:
 
     name = "offline"
 
-    def __init__(self, relations: Sequence[Relation] = (), reading: str = PAPER_READING) -> None:
-        """`relations`: the relations that mappings are compared with. `reading`: that of the mappings."""
+    def __init__(
+        self, relations: Sequence[Relation] = (), reading: str = PAPER_READING, *, is_of_group: bool = False
+    ) -> None:
+        """`relations`: the relations that mappings are compared with. `reading`: that of the mappings.
+
+        `is_of_group`: the mappings are one operation of a head. That they have targets in common tells it from the
+        others, in every reading.
+        """
         lexicon = load_lexicon()
         long_words = {word for word in lexicon.words if len(word) >= MIN_WORD_LENGTH}
         self._hypotheses = fixed_hypotheses(relations, long_words, lexicon)
-        self._reading = reading
+        self._reading, self._is_of_group = PAPER_READING if is_of_group else reading, is_of_group
         closed = closed_classes(relations, lexicon)
         parts_of_speech = wide_kind_tests(lexicon) | {"pieces of words": partial(is_word_piece, lexicon)}
         self._source_describer = SourceDescriber(lexicon, closed, word_kind_tests({}, lexicon), parts_of_speech)
@@ -85,9 +92,12 @@ class OfflineDescriber:
         supported = self._supported_patterns(hypotheses, lines)
         sources = [line.source for line in lines]
         names = ", ".join(hypothesis.name for hypothesis in hypotheses)
+        pattern = _pattern_sentence(supported, lines)
+        if self._is_of_group:
+            pattern = pattern.replace(WHATEVER_THE_INPUT, "The outputs", 1)
         description = Description(
             input_strings=self._source_describer.describe_sources(sources, _two_thirds(lines)),
-            observed_pattern=_pattern_sentence(supported, lines),
+            observed_pattern=pattern,
             reasoning=f"Fixed rules of the offline describer, no language model. Tested: {names}.",
         )
         if not supported and (by_chance := _supported_hypotheses(hypotheses, lines)):
@@ -203,12 +213,10 @@ def _pattern_sentence(supported: Sequence[SupportedHypothesis], lines: Sequence[
 def _targets_sentence(best: Hypothesis, kinds: Sequence[Hypothesis], lines: Sequence[ParsedMapping]) -> str:
     if best.tier == Tier.FEW_TARGETS:
         separator = " " if best.name == FEW_STRINGS else ", such as "
-        return (
-            f"Whatever the input, the outputs mostly include {best.phrase}{separator}{_example_targets(best, lines)}."
-        )
+        return f"{WHATEVER_THE_INPUT} mostly include {best.phrase}{separator}{_example_targets(best, lines)}."
     is_also_small_set = any(kind is not best and kind.name == SMALL_SET for kind in kinds)
     few = ", the same few again and again" if is_also_small_set else ""
-    return f"Whatever the input, the outputs are mostly {best.phrase}{few}, such as {_example_targets(best, lines)}."
+    return f"{WHATEVER_THE_INPUT} are mostly {best.phrase}{few}, such as {_example_targets(best, lines)}."
 
 
 def _example_pairs(hypothesis: Hypothesis, lines: Sequence[ParsedMapping]) -> str:

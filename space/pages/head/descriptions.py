@@ -25,6 +25,8 @@ def headline_block(headline: Headline, rows: HeadRows, is_hidden: bool) -> Html:
     else:
         words = foldable_description(headline.pattern or NO_PATTERN)
         sentences += evidence_sentences(row, rows)
+    if headline.operations:
+        sentences.append(f"It has {headline.operations_phrase}, described below.")
     if not sentences:
         return words
     footer = Html("<footer>{}</footer>").format(" ".join(sentences))

@@ -18,6 +18,7 @@ from space.components.links import link_to_head, link_to_model
 from space.components.markup import Html
 from space.pages.head.descriptions import descriptions_side_by_side, evidence_list, headline_block
 from space.pages.head.judgments import judgments_section
+from space.pages.head.operations import operations_section
 from space.services import Services
 from space.studies.headlines import head_headlines
 from space.web.addresses import requested_head
@@ -31,7 +32,7 @@ TEMPLATE = Html(
 <h2>What it promotes</h2>
 <p class="hint">On the left, the tokens on which the head acts most strongly. On the right, their targets:
 {targets_phrase}, highest first.</p>{mappings}
-<h2>Relations</h2>{relations}
+<h2>Relations</h2>{relations}{operations}
 <h2>Descriptions</h2>{descriptions}{evidence}
 <h2>Human judgments</h2>{judgments}
 <h2>Similar heads</h2>{similar_heads}
@@ -53,6 +54,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         targets_phrase=targets_phrase(atlas.reading),
         mappings=markup.mapping_list(rows.mappings),
         relations=markup.relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
+        operations=operations_section(rows),
         descriptions=descriptions_side_by_side(rows, is_hidden),
         evidence=evidence_list(rows, is_hidden),
         judgments=judgments.html,

@@ -39,6 +39,10 @@ def test_the_columns_are_those_of_the_contract() -> None:
             "layer head describer description_id input_strings observed_pattern reasoning pattern pattern_paper model "
             "support mapping_hash prompt_hash seed prompt_tokens completion_tokens cost_usd created_at"
         ),
+        "patterns": (
+            "layer head describer description_id operation input_strings observed_pattern support source_ids reasoning "
+            "pattern stability model mapping_hash prompt_hash seed prompt_tokens completion_tokens cost_usd created_at"
+        ),
         "failures": "layer head describer reason attempts created_at",
         "scores": (
             "layer head description_id scorer detection detection_low detection_high detection_swapped lookalike "
