@@ -13,7 +13,7 @@ from typing import Any
 from annotation.types import Judgment, StudyItem
 
 FORM_VERSION = "1"
-GUIDELINES_VERSION = "2"
+GUIDELINES_VERSION = "3"
 MAX_COMMENT_LENGTH = 2000  # characters
 
 CONSENT_SENTENCE = (
@@ -26,7 +26,7 @@ CONSENT_SENTENCE = (
 GUIDELINES = """\
 Look at the mappings first, then at the description.
 
-**When is there a pattern?** When 20 or more of the 30 mappings show it, and either
+**When is there a pattern?** When two thirds of the mappings show it (20 of 30), and either
 
 - you can see the function that leads from a source to its targets, or
 - the targets are closely related to each other.

@@ -95,6 +95,11 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
     deadline_help = "last day (UTC), such as 2027-01-31 (default: none)"
     p.add_argument("--deadline", type=parse_deadline, metavar="DAY", help=deadline_help)
     number("--seed", type=parse_seed, help="seed of the sample, the controls and the order (default: drawn, and kept)")
+    p.add_argument(
+        "--per-operation",
+        action="store_true",
+        help="judge single operations, of heads that have several, as `maps describe --operations` describes them",
+    )
     p.add_argument("--show-descriptions", action="store_true", help=SHOW_DESCRIPTIONS_HELP)
     add_data_option(p, "the studies")
     p.set_defaults(run=run_create)
@@ -103,9 +108,12 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
 def run_create(options: argparse.Namespace) -> None:
     folder, source = studies_folder(options), options.atlas
     atlas = Atlas.open(source).named_by_reading()
-    describer = options.describer or main_describer(atlas)
+    describer = options.describer or main_describer(atlas, options.per_operation)
     if not describer:
-        raise MapsError(f"The atlas {source} has no descriptions yet; run `python -m maps describe {source}`.")
+        what, option = (
+            ("descriptions of operations", " --operations") if options.per_operation else ("descriptions", "")
+        )
+        raise MapsError(f"The atlas {source} has no {what} yet; run `python -m maps describe {source}{option}`.")
     name = check_study_name(options.name) if options.name else _unused_name(folder)
     study = create_study(atlas, describer, name, plan_from_options(options))
     path = save_study(study, folder)
@@ -132,14 +140,18 @@ def plan_from_options(options: argparse.Namespace) -> StudyPlan:
         seed=draw_seed() if options.seed is None else options.seed,
         annotators=options.annotators,
         hides_descriptions=not options.show_descriptions,
+        per_operation=options.per_operation,
     )
 
 
 def _control_counts(options: argparse.Namespace) -> tuple[int, int]:
-    """The numbers of swapped and shuffled controls: as given, or half of the share each."""
+    """The numbers of swapped and shuffled controls: as given, or half of the share each.
+
+    Shuffled controls of operations would look like the others, so all are swapped there.
+    """
     if options.swapped is None and options.shuffled is None:
         total = round((DEFAULT_CONTROLS_SHARE if options.controls is None else options.controls) * options.heads)
-        return total - total // 2, total // 2
+        return (total, 0) if options.per_operation else (total - total // 2, total // 2)
     if options.controls is not None:
         raise MapsError("Give either --controls, or --swapped and --shuffled, but not both.")
     return options.swapped or 0, options.shuffled or 0
@@ -155,10 +167,18 @@ def study_summary(study: Study) -> str:
     settings = study.settings
     judgments = "any number of judgments" if settings.per_item is None else pluralize(settings.per_item, "judgment")
     return (
-        f"{pluralize(settings.heads, 'head')} of {settings.model} described by {settings.describer}, "
+        f"{operations_text(study)}{pluralize(settings.heads, 'head')} of {settings.model} described by "
+        f"{settings.describer}, "
         f"{settings.overlap:,} of them for every annotator, {settings.swapped:,} swapped and {settings.shuffled:,} "
         f"shuffled controls, {judgments} for each item"
     )
+
+
+def operations_text(study: Study) -> str:
+    """`12 operations of ` for a study of single operations."""
+    if not study.settings.per_operation:
+        return ""
+    return f"{pluralize(sum(map(len, study.items_by_head.values())), 'operation')} of "
 
 
 def run_list(options: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from annotation.study.sampling import freeze_study
 from annotation.study.store import check_study_name
 from annotation.study.study import (
     Candidate,
+    CurrentVersions,
     Study,
     StudyPlan,
     StudySettings,
@@ -22,6 +23,7 @@ from annotation.study.study import (
     stale_judgment_ids,
 )
 from annotation.types import Judgment, StudyItem
+from maps.atlas.patterns import current_patterns, head_of, operation_mappings
 from maps.atlas.reader import Atlas
 from maps.describers.names import OFFLINE, RESERVED_NAMES
 from maps.errors import MapsError
@@ -29,12 +31,12 @@ from maps.hashes import mapping_hash
 from maps.types import HeadId, Mapping
 
 
-def main_describer(atlas: Atlas) -> str:
-    """The describer with the most descriptions; an empty name if nothing is described.
+def main_describer(atlas: Atlas, per_operation: bool = False) -> str:
+    """The describer with the most descriptions (of operations); an empty name if nothing is described.
 
     Language models come first, then the rules; the reference comes last, since other descriptions are compared with it.
     """
-    counts = Counter(row["describer"] for row in atlas.descriptions())
+    counts = Counter(row["describer"] for row in (current_patterns(atlas) if per_operation else atlas.descriptions()))
     return max(counts, key=lambda name: (name not in RESERVED_NAMES, name == OFFLINE, counts[name], name), default="")
 
 
@@ -96,6 +98,31 @@ def candidates_from_descriptions(atlas: Atlas, describer: str, rows: Iterable[di
     return candidates
 
 
+def load_operation_candidates(atlas: Atlas, describer: str) -> list[Candidate]:
+    """One candidate for each operation that this describer described, of heads with two or more of them.
+
+    Raises MapsError for an unknown describer, and if it described no operation.
+    """
+    rows = current_patterns(atlas)
+    if not (own := [row for row in rows if row["describer"] == describer]):
+        known = ", ".join(sorted({row["describer"] for row in rows})) or "none yet"
+        raise MapsError(
+            f"{describer!r} described no operation of {atlas.folder} (`python -m maps describe {atlas.folder} "
+            f"--operations`); describers of operations: {known}."
+        )
+    counts, mappings = Counter(head_of(row) for row in own), atlas.mappings_by_head()
+    return [
+        Candidate(
+            head_of(row),
+            tuple(operation_mappings(row, mappings[head_of(row)])),
+            row["mapping_hash"],
+            *(row["description_id"], row["input_strings"], row["observed_pattern"]),
+        )
+        for row in own
+        if counts[head_of(row)] > 1
+    ]
+
+
 def create_study(atlas: Atlas, describer: str, name: str, plan: StudyPlan) -> Study:
     """Creates the study of a plan, without saving it. Raises MapsError if the plan cannot be carried out."""
     settings = StudySettings(
@@ -108,6 +135,8 @@ def create_study(atlas: Atlas, describer: str, name: str, plan: StudyPlan) -> St
         created_at=datetime.now(UTC),
         **asdict(plan),
     )
+    if plan.per_operation:
+        return freeze_study(settings, load_operation_candidates(atlas, describer), mapping_hash)
     mappings = atlas.mappings_by_head()  # all at once: faster than head by head
     candidates = [replace(one, mappings=tuple(mappings[one.head])) for one in load_candidates(atlas, describer)]
     return freeze_study(settings, candidates, mapping_hash)
@@ -121,13 +150,19 @@ def load_default_study(atlas: Atlas) -> Study:
     return build_default_study(atlas.model, info["revision"], info["layers"], describer, candidates, created_at)
 
 
-def current_versions(atlas: Atlas, describer: str) -> dict[HeadId, tuple[str, str]]:
-    """The current mapping hash and description id of each candidate's head, for `stale_item_keys`.
+def current_versions(atlas: Atlas, describer: str, per_operation: bool = False) -> CurrentVersions:
+    """The current mapping hash and description id of each candidate, by head, for `stale_item_keys`.
 
     Empty for an unknown describer.
     """
-    candidates = candidates_from_descriptions(atlas, describer, atlas.descriptions())
-    return {one.head: (one.mapping_hash, one.description_id) for one in candidates}
+    if not per_operation:
+        candidates = candidates_from_descriptions(atlas, describer, atlas.descriptions())
+        return {one.head: [(one.mapping_hash, one.description_id)] for one in candidates}
+    versions: dict[HeadId, list[tuple[str, str]]] = {}
+    for row in current_patterns(atlas):
+        if row["describer"] == describer:
+            versions.setdefault(head_of(row), []).append((row["mapping_hash"], row["description_id"]))
+    return versions
 
 
 def load_fresh_items(study: Study | None, atlas: Atlas) -> list[StudyItem]:
@@ -142,7 +177,8 @@ def load_fresh_items(study: Study | None, atlas: Atlas) -> list[StudyItem]:
             f"{atlas.folder} is an atlas of {atlas.model}, but the study {study.name} is of {study.settings.model}; "
             "name the atlas of that model."
         )
-    return study.fresh_items(stale_item_keys(study, current_versions(atlas, study.settings.describer)))
+    versions = current_versions(atlas, study.settings.describer, study.settings.per_operation)
+    return study.fresh_items(stale_item_keys(study, versions))
 
 
 def stale_judgment_ids_in_atlas(folder: Path, study: Study | None, judgments: Iterable[Judgment]) -> frozenset[str]:

@@ -44,17 +44,21 @@ class _ItemDraft:
 def freeze_study(settings: StudySettings, candidates: Iterable[Candidate], mapping_hash: MappingHashFunction) -> Study:
     """Creates the study of these settings from all heads that are described with their current mappings.
 
+    Each candidate of a sampled head is an item: one, or one for each operation of the head.
     A swapped control shows a head's own mappings with the description of another head of its layer: of those described
     in other words, the one whose description is nearest in length. A shuffled control shows the head's own
     description, but each source with the targets of another source. Controls are of heads outside the sample as long
     as there are any, never of overlap heads, and each is of a different head. Raises MapsError if there are too few
     candidates.
     """
-    heads = {candidate.head: candidate for candidate in candidates}
+    heads: dict[HeadId, list[Candidate]] = {}
+    for candidate in candidates:
+        heads.setdefault(candidate.head, []).append(candidate)
     _check_settings(settings, len(heads))
     sample = set(_sample_heads(settings, heads))
     overlap = set(_random_order(settings, "overlap", sample)[: settings.overlap])
-    drafts = [_own_item(settings, heads[head], head in overlap) for head in sample]
+    drafts = [_own_item(settings, one, head in overlap) for head in sample for one in heads[head]]
+    _check_overlap(settings, sum(len(heads[head]) for head in overlap))
     drafts += _draw_controls(settings, heads, sample, overlap, mapping_hash)
     draft_by_key = {draft.item.key: draft for draft in drafts}
     order = study_order((draft.item for draft in drafts), settings.seed)
@@ -102,10 +106,10 @@ def _check_settings(settings: StudySettings, described_heads: int) -> None:
             f"The overlap of {settings.overlap:,} items does not fit into {settings.heads:,} heads; choose a smaller "
             "overlap or more heads."
         )
-    if settings.per_annotator is not None and settings.per_annotator < settings.overlap:
+    if settings.per_operation and settings.shuffled:
         raise MapsError(
-            f"Everybody judges the {settings.overlap:,} items of the overlap, but a person judges at most "
-            f"{settings.per_annotator:,} items; raise that limit or lower the overlap."
+            "An operation's mappings share their targets, so shuffled ones look like the others; ask for no shuffled "
+            "controls, only swapped ones."
         )
     limited = settings.heads - settings.overlap + settings.swapped + settings.shuffled
     if settings.annotators is not None and limited and settings.annotators < (settings.per_item or 1):
@@ -115,7 +119,15 @@ def _check_settings(settings: StudySettings, described_heads: int) -> None:
         )
 
 
-def _sample_heads(settings: StudySettings, heads: Mapping[HeadId, Candidate]) -> list[HeadId]:
+def _check_overlap(settings: StudySettings, overlap_items: int) -> None:
+    if settings.per_annotator is not None and settings.per_annotator < overlap_items:
+        raise MapsError(
+            f"Everybody judges the {overlap_items:,} items of the overlap, but a person judges at most "
+            f"{settings.per_annotator:,} items; raise that limit or lower the overlap."
+        )
+
+
+def _sample_heads(settings: StudySettings, heads: Iterable[HeadId]) -> list[HeadId]:
     """The sample: of all heads, or in proportion to the heads in each quarter of the layers (`stratified`)."""
     drawn = _random_order(settings, "sample", heads)
     if settings.sample == "uniform":
@@ -139,13 +151,14 @@ def split_proportionally(sizes: Sequence[int], total_wanted: int) -> list[int]:
 
 def _draw_controls(
     settings: StudySettings,
-    heads: Mapping[HeadId, Candidate],
+    heads: Mapping[HeadId, Sequence[Candidate]],
     sample: set[HeadId],
     overlap: set[HeadId],
     mapping_hash: MappingHashFunction,
 ) -> list[_ItemDraft]:
-    pool = [heads[head] for head in _random_order(settings, "control", heads.keys() - overlap)]
-    swaps = [(one, other) for one in pool if (other := _swap_partner(one, heads.values())) is not None]
+    everybody = [one for of_head in heads.values() for one in of_head]
+    pool = [heads[head][0] for head in _random_order(settings, "control", heads.keys() - overlap)]
+    swaps = [(one, other) for one in pool if (other := _swap_partner(one, everybody)) is not None]
     swaps.sort(key=lambda pair: (pair[0].head in sample, not _is_similar_in_length(*pair)))
     swapped = [_swapped_control(settings, one, other) for one, other in swaps[: settings.swapped]]
     used = {HeadId(draft.item.layer, draft.item.head) for draft in swapped}

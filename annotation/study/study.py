@@ -13,6 +13,8 @@ from annotation.types import COUNTED_KINDS, ItemKind, Judgment, StudyItem, adjud
 from maps.types import HeadId
 from maps.types import Mapping as TokenMapping
 
+# By head: the mapping hash and the id of its current description, or of those of each operation.
+CurrentVersions = Mapping[HeadId, Collection[tuple[str, str]]]
 DEFAULT_STUDY = "default"
 DEFAULT_STUDY_SEED = 0
 
@@ -33,6 +35,7 @@ class StudyPlan:
     seed: int
     annotators: int | None = None
     hides_descriptions: bool = False
+    per_operation: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class StudySettings:
     controls. One person judges at most `per_annotator` items (None: no limit).
     `annotators` people are invited (None: unknown): a study with overlap is done when so many have judged all of it.
     `hides_descriptions`: until the study is over, the explorer does not show the descriptions of its heads.
+    `per_operation`: each operation of a sampled head is an item of its own.
     """
 
     name: str
@@ -65,11 +69,12 @@ class StudySettings:
     created_at: datetime
     annotators: int | None = None
     hides_descriptions: bool = False
+    per_operation: bool = False
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A head that can be judged: its current mappings (possibly read at each use) and a description of them."""
+    """A head, or one of its operations, that can be judged: mappings (possibly read at each use) and a description."""
 
     head: HeadId
     mappings: Sequence[TokenMapping]
@@ -119,9 +124,13 @@ class Study:
         return {astuple(item): item.key for item in self.order}
 
     @cached_property
-    def item_by_head(self) -> dict[HeadId, StudyItem]:
-        """The item of each sampled head, without the controls."""
-        return {HeadId(item.layer, item.head): item for item in self.order if item.item_kind in COUNTED_KINDS}
+    def items_by_head(self) -> dict[HeadId, list[StudyItem]]:
+        """The items of each sampled head, without the controls: one, or one for each operation."""
+        items: dict[HeadId, list[StudyItem]] = {}
+        for item in self.order:
+            if item.item_kind in COUNTED_KINDS:
+                items.setdefault(HeadId(item.layer, item.head), []).append(item)
+        return items
 
     @cached_property
     def heads_to_hide(self) -> frozenset[HeadId]:
@@ -217,19 +226,17 @@ def build_default_study(
     )
 
 
-def stale_item_keys(study: Study, current_versions: Mapping[HeadId, tuple[str, str]]) -> set[str]:
+def stale_item_keys(study: Study, current_versions: CurrentVersions) -> set[str]:
     """The keys of the items whose head has other mappings now, or whose description was replaced.
 
-    `current_versions` holds, for each described head, the mapping hash and the id of the current description. For a
-    swapped item the description of the other head counts.
+    For a swapped item the description of the other head counts.
     """
-    nothing = ("", "")
     stale_keys = set()
     for item in study.order:
         origin = study.origins[item.key]
-        mappings = current_versions.get(HeadId(item.layer, item.head), nothing)[0]
-        description = current_versions.get(origin.described_head, nothing)[1]
-        if (mappings, description) != (origin.mapping_hash, item.description_id):
+        mappings = {version[0] for version in current_versions.get(HeadId(item.layer, item.head), ())}
+        descriptions = {version[1] for version in current_versions.get(origin.described_head, ())}
+        if origin.mapping_hash not in mappings or item.description_id not in descriptions:
             stale_keys.add(item.key)
     return stale_keys
 

@@ -14,10 +14,9 @@ from annotation.errors import JournalError
 from annotation.journal.deadlines import DEADLINE_CONFIRMATION
 from annotation.study.candidates import current_versions
 from annotation.study.store import load_studies, newest_open_study
-from annotation.study.study import DEFAULT_STUDY, Study, stale_item_keys
+from annotation.study.study import DEFAULT_STUDY, CurrentVersions, Study, stale_item_keys
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from maps.types import HeadId
 from space.atlases.cache import table_times
 from space.services import LedgerView, Services
 
@@ -64,13 +63,16 @@ def find_stale_item_keys(atlases: Mapping[str, Atlas], study: Study) -> set[str]
     atlas = atlases.get(settings.model)
     if study.name == DEFAULT_STUDY or atlas is None:
         return set()
-    changed = table_times(atlas, ("mappings", "descriptions"))
-    return stale_item_keys(study, _current_descriptions(atlas.folder, changed, settings.describer))
+    changed = table_times(atlas, ("mappings", "descriptions", "patterns"))
+    current = _current_descriptions(atlas.folder, changed, settings.describer, settings.per_operation)
+    return stale_item_keys(study, current)
 
 
 @lru_cache(maxsize=8)
-def _current_descriptions(folder: Path, _changed: tuple[int, ...], describer: str) -> dict[HeadId, tuple[str, str]]:
-    return current_versions(Atlas.open(folder), describer)
+def _current_descriptions(
+    folder: Path, _changed: tuple[int, ...], describer: str, per_operation: bool
+) -> CurrentVersions:
+    return current_versions(Atlas.open(folder), describer, per_operation)
 
 
 def judging_closed_reason(services: Services, study: Study) -> str | None:

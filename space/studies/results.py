@@ -124,10 +124,10 @@ def published_judgments(services: Services, atlas: Atlas, head: HeadId) -> tuple
     if head in hidden_heads(atlas):
         return None, []
     study = study_with_open_answers(services, atlas)
-    item = study.item_by_head.get(head) if study is not None else None
-    if study is None or item is None:
+    if study is None:
         return None, []
-    judgments = services.journal.current_judgments(study.name, item=item)
+    items = study.items_by_head.get(head, [])
+    judgments = [row for item in items for row in services.journal.current_judgments(study.name, item=item)]
     return (study, judgments) if judgments else (None, [])
 
 

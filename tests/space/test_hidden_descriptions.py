@@ -327,7 +327,7 @@ def test_with_a_damaged_study_nothing_is_shown_by_mistake(used: Services, tmp_pa
 
 
 def item_of(study: Study, head: HeadId) -> StudyItem:
-    return study.item_by_head[head]
+    return study.items_by_head[head][0]
 
 
 def test_the_study_of_all_heads_leaves_the_hidden_ones_out(used: Services) -> None:

@@ -264,7 +264,8 @@ def requested_study_item(study: Study, head: HeadId | None) -> StudyItem | None:
 
     In a created study it would tell controls: the head itself is always a true item.
     """
-    return study.item_by_head.get(head) if head is not None and study.name == DEFAULT_STUDY else None
+    items = study.items_by_head.get(head, []) if head is not None and study.name == DEFAULT_STUDY else []
+    return items[0] if items else None
 
 
 def store_judgment(task: AnnotationTask) -> tuple[Judgment, Receipt]:

@@ -49,9 +49,10 @@ def default_study_judgments(
 ) -> HeadJudgments:
     """The judgments in the default study, to those who have judged the head; to others only how many there are."""
     study = visible_default_study(services)
-    item = study.item_by_head.get(head) if atlas.model == study.settings.model else None
-    if item is None:
+    items = study.items_by_head.get(head, []) if atlas.model == study.settings.model else []
+    if not items:
         return HeadJudgments(notice("This head is not part of the study."), is_personal=False)
+    [item] = items  # the default study has one for each head
     rows = services.journal.current_judgments(study.name, item=item)
     address = f"annotate?study={study.name}&layer={head.layer}&head={head.head}"
     link = Html("<p>{}</p>").format(anchor(address, "Judge this description yourself"))

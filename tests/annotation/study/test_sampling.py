@@ -47,11 +47,11 @@ def test_a_study_has_what_its_settings_say_of_distinct_heads() -> None:
     found = freeze_invented_study()
     assert Counter(item.item_kind for item in found.order) == {"head": 10, "overlap": 2, "swapped": 3, "shuffled": 3}
     assert len({head_of(item) for item in found.order}) == len(found.order) == 18
-    assert sorted(found.item_by_head) == sorted(
+    assert sorted(found.items_by_head) == sorted(
         head_of(item) for item in found.order if item.item_kind not in CONTROL_KINDS
     )
     assert {item.study for item in found.order} == {"pilot"}
-    for head, item in found.item_by_head.items():
+    for head, [item] in found.items_by_head.items():
         own, shown = BY_HEAD[head], found.contents[item.key]
         assert (item.mapping_hash, item.description_id) == (own.mapping_hash, own.description_id)
         assert (shown.mappings, shown.observed_pattern) == (own.mappings, own.observed_pattern)
@@ -116,14 +116,14 @@ def test_controls_are_of_sampled_heads_only_where_there_are_no_others_and_never_
     found = freeze_invented_study(heads=30, overlap=4, swapped=2, shuffled=3)
     controls = {head_of(item) for item in found.order if item.item_kind in CONTROL_KINDS}
     assert len(controls) == 5
-    assert len(controls - found.item_by_head.keys()) == 2
-    assert not controls & {head for head, item in found.item_by_head.items() if item.item_kind == "overlap"}
+    assert len(controls - found.items_by_head.keys()) == 2
+    assert not controls & {head for head, [item] in found.items_by_head.items() if item.item_kind == "overlap"}
 
 
 def test_a_stratified_sample_is_spread_over_the_quarters_as_the_heads_are() -> None:
     heads = [one for one in CANDIDATES if one.head.layer < 4 or one.head.head == 0]  # 8, 8, 2 and 2 heads a quarter
     found = freeze_invented_study(heads, sample="stratified", heads=10, swapped=0, shuffled=0)
-    assert Counter(layer_quarter(head.layer, 8) for head in found.item_by_head) == {0: 4, 1: 4, 2: 1, 3: 1}
+    assert Counter(layer_quarter(head.layer, 8) for head in found.items_by_head) == {0: 4, 1: 4, 2: 1, 3: 1}
     assert split_proportionally([8, 8, 2, 2], 5) == [2, 2, 1, 0]
     assert split_proportionally([1, 1, 1], 3) == [1, 1, 1]
 

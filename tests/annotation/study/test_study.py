@@ -13,13 +13,13 @@ import pytest
 from annotation.form import GUIDELINES_VERSION
 from annotation.study.file import study_from_json, study_to_json
 from annotation.study.store import check_study_name, load_studies, newest_open_study, save_study
-from annotation.study.study import Study, build_default_study, has_all_judgments, stale_item_keys
+from annotation.study.study import CurrentVersions, Study, build_default_study, has_all_judgments, stale_item_keys
 from annotation.types import StudyItem
 from maps.errors import MapsError
 from maps.types import HeadId
 from tests.annotation.invented_study import BASE_SETTINGS, CANDIDATES, CREATED, freeze_invented_study
 
-PRESENT = {one.head: (one.mapping_hash, one.description_id) for one in CANDIDATES}
+PRESENT: CurrentVersions = {one.head: [(one.mapping_hash, one.description_id)] for one in CANDIDATES}
 
 
 def test_a_study_survives_its_file() -> None:
@@ -102,6 +102,13 @@ def items_of(keys: set[str]) -> set[tuple[HeadId, str]]:
     return {(HeadId(by_key[key].layer, by_key[key].head), by_key[key].item_kind) for key in keys}
 
 
+def changed(head: HeadId, **versions: str) -> CurrentVersions:
+    """The present versions, with other mappings or another description of one head."""
+    one = next(candidate for candidate in CANDIDATES if candidate.head == head)
+    newer = replace(one, **versions)  # type: ignore[arg-type]
+    return {**PRESENT, head: [(newer.mapping_hash, newer.description_id)]}
+
+
 def test_only_what_changed_is_stale() -> None:
     made = freeze_invented_study()
     assert stale_item_keys(made, PRESENT) == set()
@@ -110,19 +117,17 @@ def test_only_what_changed_is_stale() -> None:
     shuffled = next(item for item in made.order if item.item_kind == "shuffled")
     own, described = HeadId(swapped.layer, swapped.head), made.origins[swapped.key].described_head
     of_the_other = {key for key in made.item_by_key if made.origins[key].described_head == described}
-    assert stale_item_keys(made, PRESENT | {described: (PRESENT[described][0], "newer")}) == of_the_other
+    assert stale_item_keys(made, changed(described, description_id="newer")) == of_the_other
     assert swapped.key in of_the_other
-    assert swapped.key in stale_item_keys(made, PRESENT | {own: ("other", PRESENT[own][1])})
-    assert swapped.key not in stale_item_keys(made, PRESENT | {own: (PRESENT[own][0], "newer")})
+    assert swapped.key in stale_item_keys(made, changed(own, mapping_hash="other"))
+    assert swapped.key not in stale_item_keys(made, changed(own, description_id="newer"))
     remapped = HeadId(shuffled.layer, shuffled.head)
-    assert items_of(stale_item_keys(made, PRESENT | {remapped: ("other", PRESENT[remapped][1])})) >= {
-        (remapped, "shuffled")
-    }
+    assert items_of(stale_item_keys(made, changed(remapped, mapping_hash="other"))) >= {(remapped, "shuffled")}
 
 
 def test_the_open_study_has_every_candidate_without_limit_or_controls() -> None:
     made = build_default_study("m", "r", 8, "offline", CANDIDATES, CREATED)
-    assert sorted(made.item_by_head) == sorted(PRESENT)
+    assert sorted(made.items_by_head) == sorted(PRESENT)
     assert {item.item_kind for item in made.order} == {"head"}
     kept_settings = {
         "name": "default",

@@ -35,6 +35,10 @@ def test_no_pattern_is_said_only_where_nothing_else_is_known() -> None:
     unclear = row("gpt-4o", "unclear.")
     assert make_headline([], [unclear], {}).text == NO_PATTERN
     assert make_headline([CAPITALS], [unclear], {}).text == "Country → capital: 30 of 48 pairs."
+    assert make_headline([], [unclear], {}, operations=2).text == f"{NO_PATTERN} 2 operations."
+    assert make_headline([CAPITALS], [unclear], {}, operations=3).text == (
+        "Country → capital: 30 of 48 pairs. 3 operations."
+    )
     assert make_headline([], [], {}) == Headline()
     assert not Headline().text
 

@@ -47,7 +47,7 @@ def test_the_default_study_has_every_described_head_once_in_one_order(served: Se
     atlas = served.atlases[served.default_model()]
     study = load_default_study(atlas)
     assert study == served.default_study
-    assert sorted(study.item_by_head) == list(atlas.head_ids)
+    assert sorted(study.items_by_head) == list(atlas.head_ids)
     assert [item.layer for item in study.order] != sorted(item.layer for item in study.order)
     assert study.settings.describer == "offline"
     [row] = [row for row in atlas.descriptions() if row["description_id"] == study.order[0].description_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from space.pages.head.descriptions import (
     percent_below,
     prediction_sentence,
 )
+from space.pages.head.operations import operations_section
 
 SEED = Path(__file__).parents[4] / "space" / "seed" / "smollm2-calibrated"
 
@@ -45,6 +47,20 @@ def test_predictions_stand_beside_chance_and_other_heads_descriptions() -> None:
 @pytest.mark.parametrize(("share", "text"), [(0.5, "50 %"), (0.989, "99 %"), (0.9951, "99.5 %"), (1.0, "99.9 %")])
 def test_a_share_is_never_rounded_up_to_the_whole(share: float, text: str) -> None:
     assert percent_below(share) == text
+
+
+def test_a_head_with_several_operations_shows_each_with_its_examples() -> None:
+    rows = HeadRows.read(Atlas.open(SEED), HeadId(25, 2))
+    html = operations_section(rows)
+    assert "<h2>2 operations</h2>" in html
+    assert html.count("<section>") == html.count("<details>") == 2
+    assert "20 of the 30 examples" in html
+    assert "Supported by 10 of these 10." in html
+    hostile = replace(rows, operations=[row | {"observed_pattern": "<script>"} for row in rows.operations])
+    assert "<script>" not in operations_section(hostile)
+    assert operations_section(replace(rows, operations=[])) == ""
+    headline = Headline("", "A.", rows.descriptions[0]["description_id"], operations=2)
+    assert "It has 2 operations, described below." in headline_block(headline, rows, is_hidden=False)
 
 
 def test_the_headline_names_its_sources(rows: HeadRows) -> None:
