@@ -67,9 +67,9 @@ The reference has {recurring} sentences that say no more than that the same stri
 the mappings, and they say nothing of what the head was trained for; recall without them is in brackets.
 
 **Several operations.** In 33 of the 270 heads the mappings fall into two or three stable groups with targets in common
-([how](contract.md)), and each group is described by itself: male names give "his", "him", female ones "her", "she"; words
-of speed, words of size. The same grouping finds several operations in 7 of 270 random heads and in none with exchanged
-targets; in the paper's reading in 29 heads and in no random one. The commands print these numbers."""
+([how](contract.md)), and each group is described by itself: male names give "his", "him", female ones "her", "she";
+words of speed, words of size. The same grouping finds several operations in 7 of 270 random heads and in none with
+exchanged targets; in the paper's reading in 29 heads and in no random one. The commands print these numbers."""
 
 
 def describers_page() -> str:
