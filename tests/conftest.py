@@ -34,7 +34,7 @@ def hub() -> Iterator[LoopbackHub]:
 SLOW_MARKERS = ("process", "browser", "ray", "transformers", "exhaustive", "slow", "long", "canary")
 MAX_SECONDS = 2.0  # of processor time, children included
 MAX_WAIT = 15.0  # seconds from start to end
-NOISE = 1.6  # how much longer the same test takes now and then beside others
+NOISE = 2.5  # how much longer the same test takes now and then, beside others or on a slower machine
 REFERENCE_SECONDS = 0.08  # what the loop below takes on an idle machine of two cores
 
 
