@@ -40,6 +40,9 @@ The measures are defined in [the contract](contract.md), section 4.
 ```sh
 {commands}
 ```
+
+A paid describer can describe a sample of a null atlas, and the price is told first:
+`python -m maps describe data/null/random --describer gpt-4o --sample 30 --dry-run`, then without `--dry-run`.
 """
 COMMANDS = """\
 python -m maps map smollm2 --reading auto --out data/atlases/smollm2
