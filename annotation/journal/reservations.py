@@ -20,7 +20,7 @@ from annotation.journal import endings
 from annotation.journal.database import Database, utc_timestamp
 from annotation.study.next_item import (
     AssignmentState,
-    count_heads,
+    count_subjects,
     list_available_items,
     list_offered_items,
     select_next_item,
@@ -154,7 +154,9 @@ def _choose_item_against(study: Study, holders: SlotHolders, asked: _Request) ->
     offered = {item.key: item for item in list_offered_items(study.order, study.settings, state)}
     item = next((offered[key] for key in (asked.preferred_key, *reserved) if key in offered), None)
     item = item or select_next_item(study.order, study.settings, state)
-    return ReservationResult(item, count_heads(list_available_items(study.order, study.settings, state)))
+    return ReservationResult(
+        item, count_subjects(list_available_items(study.order, study.settings, state), study.settings)
+    )
 
 
 def load_given_keys(db: Database, study: Study, annotator: str) -> set[str]:

@@ -36,6 +36,10 @@ class JudgmentLimits(Protocol):
     def per_annotator(self) -> int | None:
         """The most items that one person judges; None: no limit."""
 
+    @property
+    def per_operation(self) -> bool:
+        """Whether the items are single operations of heads."""
+
 
 @dataclass(frozen=True)
 class AssignmentState:
@@ -63,8 +67,8 @@ def study_order(items: Iterable[StudyItem], seed: int) -> list[StudyItem]:
 def select_next_item(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> StudyItem | None:
     """The next item for the person who asks; None if there is none for them.
 
-    Nobody gets an item twice, nor two items of one head (the head itself and a control), not even after skipping one,
-    because the two side by side tell which is the control. Skipped items come last, the
+    Nobody gets an item twice, nor two items of one subject (a head or operation itself and its control), not even after
+    skipping one, because the two side by side tell which is the control. Skipped items come last, the
     longest skipped first. Overlap items, which everybody judges, are spread over a person's work. Of the other items
     those with the fewest judgments come first, then those earlier in the order; no item gets more than `per_item`.
     Near the end of the study an item is given away only if all other slots stay fillable (see `max_flow`).
@@ -85,15 +89,20 @@ def select_next_item(order: Sequence[StudyItem], limits: JudgmentLimits, state: 
 def list_available_items(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> list[StudyItem]:
     """The items that this person may get, in the study's order."""
     judged, given = set(state.judged_keys), set(state.given_keys)
-    judged_heads = {(item.layer, item.head) for item in order if item.key in judged}
-    given_heads = {(item.layer, item.head) for item in order if item.key in given}
+    judged_subjects = {subject_of(item, limits) for item in order if item.key in judged}
+    given_subjects = {subject_of(item, limits) for item in order if item.key in given}
     return [
         item
         for item in order
-        if (head := (item.layer, item.head)) not in judged_heads
-        and (item.key in given or head not in given_heads)
+        if (subject := subject_of(item, limits)) not in judged_subjects
+        and (item.key in given or subject not in given_subjects)
         and _has_open_slot(item, limits, state)
     ]
+
+
+def subject_of(item: StudyItem, limits: JudgmentLimits) -> tuple[object, ...]:
+    """What an item is about, like its controls: the head, or in a study of operations the mappings of one."""
+    return (item.layer, item.head, item.mapping_hash) if limits.per_operation else (item.layer, item.head)
 
 
 def list_offered_items(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> list[StudyItem]:
@@ -108,9 +117,9 @@ def list_offered_items(order: Sequence[StudyItem], limits: JudgmentLimits, state
     return overlap if items_left > 0 else []
 
 
-def count_heads(items: Iterable[StudyItem]) -> int:
-    """The number of different heads among some items."""
-    return len({(item.layer, item.head) for item in items})
+def count_subjects(items: Iterable[StudyItem], limits: JudgmentLimits) -> int:
+    """The number of different heads, or operations, among some items: how many of them one person can get."""
+    return len({subject_of(item, limits) for item in items})
 
 
 def compute_annotator_progress(
@@ -201,14 +210,14 @@ def _capacities(
 
     The overlap items that a person has yet to judge are subtracted from their quota.
     """
-    head_of = {item.key: (item.layer, item.head) for item in order}
+    subjects = {item.key: subject_of(item, limits) for item in order}
     overlap = {item.key for item in order if item.item_kind == "overlap"}
     capacities = []
     for held in held_by_person:
-        own = head_of.keys() & held
-        heads = {head_of[key] for key in own}
+        own = subjects.keys() & held
+        held_subjects = {subjects[key] for key in own}
         quota = None
         if limits.per_annotator is not None:
             quota = max(0, limits.per_annotator - len(own) - len(overlap - own))
-        capacities.append(AnnotatorCapacity(quota, {key for key in open_slots if head_of[key] not in heads}))
+        capacities.append(AnnotatorCapacity(quota, {key for key in open_slots if subjects[key] not in held_subjects}))
     return capacities

@@ -20,7 +20,7 @@ from annotation.study.next_item import (
     AnnotatorProgress,
     AssignmentState,
     compute_annotator_progress,
-    count_heads,
+    count_subjects,
     list_available_items,
 )
 from annotation.study.practice import PracticeExample
@@ -168,7 +168,7 @@ def count_open_heads(participant: Participant, judged_keys: set[str]) -> int:
     slots, given_keys = journal.slot_holders(study).against(annotator), journal.given_keys(study, annotator)
     taken = {item.key: slots.slots_taken_by_others(item.key, annotator) for item in study.order}
     state = AssignmentState(taken, judged_keys, closed_keys=stale_keys(participant), given_keys=given_keys)
-    return count_heads(list_available_items(study.order, study.settings, state))
+    return count_subjects(list_available_items(study.order, study.settings, state), study.settings)
 
 
 def reserve_first_task(participant: Participant, browser_state: object) -> AnnotationTask:

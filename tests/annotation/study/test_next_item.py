@@ -13,6 +13,7 @@ from annotation.study.next_item import (
     AnnotatorProgress,
     AssignmentState,
     compute_annotator_progress,
+    count_subjects,
     select_next_item,
     study_order,
 )
@@ -26,6 +27,7 @@ ITEMS = [StudyItem("default", "m", layer, head, "head", "h", "d") for layer in r
 class Limits:
     per_item: int | None = None
     per_annotator: int | None = None
+    per_operation: bool = False
 
 
 OPEN = Limits()
@@ -92,6 +94,18 @@ def test_a_head_and_its_control_are_never_judged_by_one_person() -> None:
     true, control, other = order = [made(0), made(0, "swapped"), made(1)]
     assert select_next_item(order, Limits(3), AssignmentState({}, [true.key])) == other
     assert select_next_item(order, Limits(3), AssignmentState({}, [control.key, other.key])) is None
+
+
+def test_one_person_judges_every_operation_of_a_head_and_no_operation_with_its_control() -> None:
+    one, other = (StudyItem("s", "m", 0, 0, "head", f"h{number}", f"d{number}") for number in (1, 2))
+    control = replace(one, item_kind="swapped", description_id="d2")
+    order = [one, other, control]
+    limits = Limits(3, per_operation=True)
+    assert select_next_item(order, limits, AssignmentState({}, [one.key])) == other
+    assert select_next_item(order, limits, AssignmentState({}, [one.key, other.key])) is None
+    assert select_next_item(order, limits, AssignmentState({}, [control.key])) == other
+    assert count_subjects(order, limits) == 2
+    assert count_subjects(order, Limits(3)) == 1
 
 
 def test_nobody_is_asked_for_more_than_their_share() -> None:
