@@ -241,7 +241,7 @@ def progress_lines(study: Study, journal: Path, stale: Collection[str]) -> str:
     progress = compute_study_progress(study, judged, reserved, stale)
     wanted = "no limit" if progress.total_slots is None else f"{progress.total_slots:,}"
     return (
-        f"judgments wanted: {wanted}, and {study.settings.overlap:,} by each annotator (the overlap)\n"
+        f"judgments wanted: {wanted}, and {study.overlap_items:,} by each annotator (the overlap)\n"
         f"judgments given: {progress.filled_slots:,}, and {progress.overlap_judgments:,} in the overlap\n"
         f"judgments reserved now: {progress.reserved_slots:,}\n"
         f"items with all judgments: {progress.finished_items:,} of {progress.items:,}\n"

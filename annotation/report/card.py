@@ -77,12 +77,14 @@ def settings_sentences(settings: StudySettings) -> list[str]:
     if settings.annotators is not None:
         parts.append(f"{pluralize(settings.annotators, 'annotator')} invited")
     parts.append("no deadline" if settings.deadline is None else f"deadline {settings.deadline:%Y-%m-%d %H:%M} (UTC)")
+    subject = "operation" if settings.per_operation else "head"
+    operations = "the operations, each by itself, of " if settings.per_operation else ""
     return [
-        f"Frozen on {settings.created_at:%Y-%m-%d}, before anybody judged: {settings.heads:,} heads described by "
-        f"{settings.describer} ({settings.sample} sample, seed {settings.seed}); {', '.join(parts)}.",
+        f"Frozen on {settings.created_at:%Y-%m-%d}, before anybody judged: {operations}{settings.heads:,} heads "
+        f"described by {settings.describer} ({settings.sample} sample, seed {settings.seed}); {', '.join(parts)}.",
         f"Every annotator judges {settings.overlap:,} of these heads. Blind controls: {settings.swapped:,} with "
-        f"another head's description, {settings.shuffled:,} with shuffled mappings. Worked examples before the first "
-        f"item: {'yes' if settings.practice else 'no'}.",
+        f"another {subject}'s description, {settings.shuffled:,} with shuffled mappings. Worked examples before the "
+        f"first item: {'yes' if settings.practice else 'no'}.",
         "Until the study is over, the app's explorer "
         + (
             "hides the descriptions of these heads and of the controls."

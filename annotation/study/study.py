@@ -133,6 +133,11 @@ class Study:
         return items
 
     @cached_property
+    def overlap_items(self) -> int:
+        """How many items everybody judges: `overlap` heads, or all operations of so many heads."""
+        return sum(item.item_kind == "overlap" for item in self.order)
+
+    @cached_property
     def heads_to_hide(self) -> frozenset[HeadId]:
         """The heads whose mappings or description the study shows, controls included; none if it hides nothing."""
         if not self.settings.hides_descriptions:

@@ -14,6 +14,7 @@ from annotation.statistics.progress import (
     summarise_annotators,
 )
 from annotation.study import candidates
+from annotation.study.next_item import count_subjects
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
 from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan, StudySettings
@@ -132,15 +133,17 @@ def parse_deadline(day: str | None) -> datetime | None:
 def study_summary_sentences(study: Study) -> list[str]:
     """What a study contains, how much work it is, and how many people it needs."""
     settings = study.settings
-    limited = len(study.order) - settings.overlap  # items outside the overlap
+    limited = len(study.order) - study.overlap_items
     judgments = limited * (settings.per_item or 0)
     wanted = f"Judgments wanted: {judgments:,} ({settings.per_item} of each of {limited:,} items)"
     work = f"Work: about {work_minutes(judgments):,} minutes in all, at {SECONDS_PER_ITEM} seconds per item"
     if settings.overlap:
-        wanted += f", and {settings.overlap:,} more from each annotator (the overlap)"
-        work += f", and {work_minutes(settings.overlap):,} minutes more for each annotator (the overlap)"
+        wanted += f", and {study.overlap_items:,} more from each annotator (the overlap)"
+        work += f", and {work_minutes(study.overlap_items):,} minutes more for each annotator (the overlap)"
+    operations = "operations of " if settings.per_operation else ""
     return [
-        f"{len(study.order):,} items: {settings.heads:,} heads of {settings.model}, described by {settings.describer}, "
+        f"{len(study.order):,} items: {operations}{settings.heads:,} heads of {settings.model}, described by "
+        f"{settings.describer}, "
         f"and {settings.swapped + settings.shuffled:,} controls ({settings.swapped:,} swapped, "
         f"{settings.shuffled:,} shuffled).",
         f"{wanted}.",
@@ -187,16 +190,16 @@ def work_minutes(items: int) -> int:
 def minimum_annotators(study: Study) -> int | None:
     """The fewest annotators who can complete a study; None if one person's limit is used up by the overlap.
 
-    Nobody judges an item twice, nor two items of one head. For example: 34 items outside the overlap of 10, 3 judgments
-    each, at most 20 items per person: ceil(34 · 3 / (20 − 10)) = 11 annotators.
+    Nobody judges an item twice, nor two items of one head (of one operation). For example: 34 items outside the overlap
+    of 10, 3 judgments each, at most 20 items per person: ceil(34 · 3 / (20 − 10)) = 11 annotators.
     """
     settings = study.settings
-    limited = len(study.order) - settings.overlap
+    limited = len(study.order) - study.overlap_items
     if not limited:
         return 1
-    per_person = len({(item.layer, item.head) for item in study.order if item.item_kind != "overlap"})
+    per_person = count_subjects((item for item in study.order if item.item_kind != "overlap"), settings)
     if settings.per_annotator is not None:
-        per_person = min(per_person, settings.per_annotator - settings.overlap)
+        per_person = min(per_person, settings.per_annotator - study.overlap_items)
     if per_person <= 0:
         return None
     per_item = settings.per_item or 1

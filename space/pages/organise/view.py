@@ -57,7 +57,7 @@ def study_detail_html(study: Study, progress: StudyProgress, state_text: str, ad
     ]
     if study.settings.overlap:
         lines.append(
-            f"Overlap: {progress.overlap_judgments:,} judgments of the {study.settings.overlap:,} items that "
+            f"Overlap: {progress.overlap_judgments:,} judgments of the {study.overlap_items:,} items that "
             "everybody judges."
         )
     parts = [Html("<p>{}</p>").format(line) for line in lines]
