@@ -55,6 +55,9 @@ python -m maps describe data/null/random --describer offline
 python -m maps describe data/null/shuffled --describer offline
 python -m maps describe data/atlases/smollm2 --describer offline --operations
 python -m maps describe data/null/random --describer offline --operations
+python -m maps describe data/null/shuffled --describer offline --operations
+python -m maps describe space/seed/smollm2 --describer offline --operations --redo
+python -m maps describe data/null/paper --describer offline --operations
 python -m maps report data/atlases/smollm2 --out report --null data/null/random --null data/null/shuffled"""
 REMARKS = """\
 The reference's predictions were written by language models that saw its sentences only; the rules' are drawn by the

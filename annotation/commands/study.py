@@ -83,7 +83,7 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
     )
     controls_help = "number of controls, as a share of the heads (default: 0.1)"
     p.add_argument("--controls", type=share, metavar="SHARE", help=controls_help)
-    number("--swapped", type=whole_number, help="number of controls with another head's description")
+    number("--swapped", type=whole_number, help="number of controls with another head's, or operation's, description")
     number("--shuffled", type=whole_number, help="number of controls with shuffled mappings")
     p.add_argument("--no-practice", action="store_true", help="skip the three worked examples at the start")
     number("--per-annotator", type=positive_int, help="most items for one annotator (default: no limit)")

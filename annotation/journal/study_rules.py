@@ -13,6 +13,7 @@ from annotation.journal.reservations import (
     delete_ended_reservations,
     load_slot_holders,
 )
+from annotation.study.next_item import subject_of
 from annotation.study.study import Study
 from annotation.types import ITEM_COLUMNS, Judgment, StudyItem
 
@@ -51,7 +52,7 @@ def take_slot(db: Database, judgment: Judgment, study: Study, closed_keys: Colle
 
 
 def _check_own_answers(db: Database, study: Study, item: StudyItem, annotator: str) -> None:
-    """Raises JournalError if the person has judged the head, or as many items as one person may.
+    """Raises JournalError if the person has judged the head (the operation), or as many items as one person may.
 
     An answer to the same item is left to the database, which keeps one.
     """
@@ -66,8 +67,12 @@ def _check_own_answers(db: Database, study: Study, item: StudyItem, annotator: s
             f"Your answer was not stored: one person judges at most {limit:,} items in this study, and you have. "
             "Thank you!"
         )
-    if (item.layer, item.head) in {(other.layer, other.head) for other in answered}:
-        raise JournalError("Your answer was not stored: you have judged this head before. Continue with the next item.")
+    subjects = {subject_of(other, study.settings) for other in answered}
+    if subject_of(item, study.settings) in subjects:
+        subject = "operation" if study.settings.per_operation else "head"
+        raise JournalError(
+            f"Your answer was not stored: you have judged this {subject} before. Continue with the next item."
+        )
 
 
 def _check_open_slot(db: Database, study: Study, item: StudyItem, annotator: str, is_reserved: bool) -> None:

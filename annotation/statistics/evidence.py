@@ -31,7 +31,7 @@ NO_VARIATION = "the precision or the measure is the same for every description"
 
 
 class EvidenceTables(NamedTuple):
-    """The atlas's tables `descriptions` and `scores`."""
+    """The atlas's table `descriptions`, with those of operations in `patterns`, and its table `scores`."""
 
     descriptions: pd.DataFrame
     scores: pd.DataFrame
@@ -39,7 +39,8 @@ class EvidenceTables(NamedTuple):
     @classmethod
     def read(cls, table: Callable[[str], pa.Table]) -> EvidenceTables:
         """From a function that gives an atlas's tables by name."""
-        return cls(*(table(name).to_pandas() for name in ("descriptions", "scores")))
+        named = [table(name).select(["description_id", "support"]).to_pandas() for name in ("descriptions", "patterns")]
+        return cls(pd.concat(named, ignore_index=True), table("scores").to_pandas())
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,9 @@ def freeze_study(settings: StudySettings, candidates: Iterable[Candidate], mappi
     """Creates the study of these settings from all heads that are described with their current mappings.
 
     Each candidate of a sampled head is an item: one, or one for each operation of the head.
-    A swapped control shows a head's own mappings with the description of another head of its layer: of those described
-    in other words, the one whose description is nearest in length. A shuffled control shows the head's own
+    A swapped control shows a head's own mappings with the description of another head of its layer (of operations: with
+    that of another operation of the layer): of those described in other words, the one whose description is nearest in
+    length. A shuffled control shows the head's own
     description, but each source with the targets of another source. Controls are of heads outside the sample as long
     as there are any, never of overlap heads, and each is of a different head. Raises MapsError if there are too few
     candidates.
@@ -96,6 +97,11 @@ def _random_order(settings: StudySettings, purpose: str, heads: Iterable[HeadId]
 def _check_settings(settings: StudySettings, described_heads: int) -> None:
     if settings.sample not in SAMPLE_METHODS:
         raise MapsError(f"{settings.sample!r} is not a sampling method; choose {' or '.join(SAMPLE_METHODS)}.")
+    if not 1 <= settings.heads <= described_heads and settings.per_operation:
+        raise MapsError(
+            f"The study asks for {settings.heads:,} heads, but {settings.describer!r} described the operations of "
+            f"{described_heads:,} heads that have several; ask for at least 1 and at most that many (--heads)."
+        )
     if not 1 <= settings.heads <= described_heads:
         raise MapsError(
             f"The study asks for {settings.heads:,} heads, but {settings.describer!r} described {described_heads:,} "

@@ -20,7 +20,7 @@ TABLE_DESCRIPTIONS = {
     "descriptions": "descriptions of heads, by describer",
     "patterns": "descriptions of single operations of heads that have several",
     "failures": "heads that a describer failed to describe, with the reason",
-    "scores": "how well a scorer recognises or predicts a head's mappings by its description, and by another head's",
+    "scores": "how well a head's mappings are recognised, or predicted, from its description and from another head's",
     "detections": "every question to a scorer, with its answer",
     "predictions": "mappings that a writer predicted from a description alone",
     "concentration": "how concentrated the targets of every head are, compared with random heads",

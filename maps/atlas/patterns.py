@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from maps.atlas.reader import Atlas
@@ -9,15 +10,20 @@ from maps.atlas.schema import Row
 from maps.hashes import mapping_hash
 from maps.types import HeadId, Mapping
 
+OPERATION_FAILURE = re.compile(r"Operation [0-9]+: ")
 
-def current_patterns(atlas: Atlas, head: HeadId | None = None) -> list[Row]:
-    """The newest row of each head, describer and operation, in this order, if its mappings are still the head's."""
+
+def current_patterns(atlas: Atlas, head: HeadId | None = None, mappings: Sequence[Mapping] = ()) -> list[Row]:
+    """The newest row of each head, describer and operation, in this order, if its mappings are still the head's.
+
+    `mappings`: those of the head, if they are at hand.
+    """
     rows = atlas.table("patterns", head=head).sort_by("created_at").to_pylist()
     if not rows:
         return []
-    mappings = atlas.mappings_by_head() if head is None else {head: atlas.mappings(head)}
+    every = atlas.mappings_by_head() if head is None else {head: mappings or atlas.mappings(head)}
     newest = {(row["layer"], row["head"], row["describer"], row["operation"]): row for row in rows}
-    return [row for _, row in sorted(newest.items()) if operation_mappings(row, mappings.get(head_of(row), ()))]
+    return [row for _, row in sorted(newest.items()) if operation_mappings(row, every.get(head_of(row), ()))]
 
 
 def operation_mappings(row: Row, mappings: Sequence[Mapping]) -> list[Mapping]:
@@ -28,11 +34,21 @@ def operation_mappings(row: Row, mappings: Sequence[Mapping]) -> list[Mapping]:
 
 
 def count_operations(rows: Iterable[Row]) -> dict[HeadId, int]:
-    """By head, how many operations the rows of `patterns` describe."""
-    counts: dict[HeadId, int] = {}
+    """How many operations the rows of `patterns` describe, of each head of which they describe several."""
+    numbers: dict[HeadId, set[int]] = {}
     for row in rows:
-        counts[head_of(row)] = max(counts.get(head_of(row), 0), row["operation"])
-    return counts
+        numbers.setdefault(head_of(row), set()).add(row["operation"])
+    return {head: len(own) for head, own in numbers.items() if len(own) > 1}
+
+
+def operation_failure(number: int, reason: str) -> str:
+    """The reason in `failures` why an operation was not described."""
+    return f"Operation {number}: {reason}"
+
+
+def is_operation_failure(row: Row) -> bool:
+    """Whether a row of `failures` is about one operation of its head."""
+    return OPERATION_FAILURE.match(row["reason"]) is not None
 
 
 def head_of(row: Row) -> HeadId:

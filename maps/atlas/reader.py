@@ -44,14 +44,20 @@ def write_table(folder: Path, name: str, content: pa.Table) -> None:
     write_file(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
 
 
+REPAIRS = dict.fromkeys(  # of tables that need no mapping
+    ("scores", "checks", "concentration", "random_heads"), "delete it; `python -m maps score` makes it again"
+)
+
+
 @contextmanager
 def translate_damage(path: Path) -> Iterator[None]:
-    """Turns what a damaged file may raise into a MapsError that names the file."""
+    """Turns what a damaged file may raise into a MapsError that names the file and says what to do."""
     try:
         yield
     except (pa.ArrowException, ValueError, OSError) as error:  # a ValueError of the checks too
         reason = shorten(escape_invisible(str(error)), MAX_REASON_LENGTH)
-        raise MapsError(f"{path} is damaged ({reason}); map the model again.") from error
+        repair = REPAIRS.get(path.stem, "map the model again")
+        raise MapsError(f"{path} is damaged ({reason}); {repair}.") from error
 
 
 def list_atlas_files(folder: Path) -> list[str]:

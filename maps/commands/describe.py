@@ -66,7 +66,9 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         help="describe single operations of heads that have several: groups of mappings with targets in common",
     )
     p.add_argument("--redo", action="store_true", help="ask again about heads that are described")
-    p.add_argument("--dry-run", action="store_true", help="show the number of questions, the cost and one prompt only")
+    p.add_argument(
+        "--dry-run", action="store_true", help="show the number of questions, the cost, and for whole heads one prompt"
+    )
     p.add_argument("--batch", action="store_true", help="use the Batch API: cheaper, done within a day")
     p.set_defaults(run=run)
 

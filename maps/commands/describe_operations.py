@@ -84,8 +84,7 @@ def ask_server(arguments: argparse.Namespace, prices: PriceTable) -> None:
 def print_result(arguments: argparse.Namespace, work: OperationWork, summary: OperationSummary) -> None:
     """Prints what was found and described; raises RunFailedError where more operations failed."""
     name, folder = arguments.describer, arguments.atlas
-    operations = pluralize(len(work.operations), "operation")
-    print_text(f"Of the chosen heads {work.heads:,} have several operations, {operations} together.")
+    print_text(f"Heads with several operations: {work.heads:,}, with {len(work.operations):,} operations in all.")
     failed = f" and failed on {summary.failed:,} (see failures.parquet)" if summary.failed else ""
     seen = f"; it sees a pattern in {summary.patterns:,} of them" if summary.described else ""
     described = pluralize(summary.described, "operation")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from maps.atlas.append_log import merge_pending_rows, open_row_writer, refusal_of_row
+from maps.atlas.append_log import merge_pending_rows, open_row_writer, read_pending_rows, refusal_of_row
 from maps.atlas.choice import EVERY_HEAD, HeadChoice
+from maps.atlas.patterns import operation_failure
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.describers.ask_many import as_async_context, ask_each, run_to_completion
@@ -39,6 +40,7 @@ class OperationWork:
     describer: str
     operations: list[HeadOperation]
     todo: list[tuple[HeadOperation, list[Mapping]]]
+    earlier_counts: Counter[tuple[int, int, int]]  # earlier descriptions by layer, head and operation
 
     @property
     def heads(self) -> int:
@@ -69,14 +71,16 @@ def plan_operations(
     operations = [
         HeadOperation(chosen[number], each) for number in numbers for each in find_operations(mappings[chosen[number]])
     ]
-    rows = [] if redo else atlas.table("patterns", ["layer", "head", "describer", "mapping_hash"]).to_pylist()
-    done = {(row["layer"], row["head"], row["mapping_hash"]) for row in rows if row["describer"] == describer}
+    stored = [*atlas.table("patterns").to_pylist(), *read_pending_rows(atlas, "patterns")]
+    own = [row for row in stored if row["describer"] == describer]
+    done = {(row["layer"], row["head"], row["mapping_hash"]) for row in own}
     todo = [
         (each, list(each.operation.mappings))
         for each in operations
-        if (*each.head, mapping_hash(each.operation.mappings)) not in done
+        if redo or (*each.head, mapping_hash(each.operation.mappings)) not in done
     ]
-    return OperationWork(atlas, describer, operations, todo)
+    earlier = Counter((row["layer"], row["head"], row["operation"]) for row in own)
+    return OperationWork(atlas, describer, operations, todo, earlier)
 
 
 def describe_operations(
@@ -91,7 +95,7 @@ def describe_operations(
 ) -> tuple[OperationWork, OperationSummary]:
     """Describes every operation of the chosen heads that has no description by this describer; with `redo`, all.
 
-    Writes `patterns`. A run continues an interrupted one: nothing is asked twice.
+    Writes `patterns`. A run continues an interrupted one: nothing is asked twice. A stopped `redo` starts again.
     """
     atlas = Atlas.open(folder)
     with lock_folder(folder, "describe"):
@@ -114,7 +118,7 @@ def ask_about_operations(work: OperationWork, describer: Describer, concurrency:
 
         def store_failure(question: tuple[HeadOperation, list[Mapping]], reason: str, attempts: int) -> None:
             (head, operation), _ = question
-            text = shorten(f"Operation {operation.number}: {reason}", MAX_REASON_LENGTH)
+            text = shorten(operation_failure(operation.number, reason), MAX_REASON_LENGTH)
             row = {**head._asdict(), "describer": work.describer, "reason": text, "attempts": attempts}
             append["failures"]({**row, "created_at": utc_now()})
             summary.failed += 1
@@ -158,11 +162,6 @@ def pattern_row(work: OperationWork, each: HeadOperation, answer: Answer) -> Row
         "stability": operation.stability,
         "mapping_hash": mapping_hash(operation.mappings),
     }
-    earlier = count_rows(work.atlas.table("patterns", ["layer", "head", "describer"]).to_pylist(), row)
+    earlier = work.earlier_counts[*each.head, operation.number]
     description_id = compute_description_id(work.atlas.model, row, earlier)
     return {**row, "description_id": description_id, "created_at": utc_now()}
-
-
-def count_rows(rows: Iterable[Row], like: Row) -> int:
-    """How many rows are of the same head and describer."""
-    return sum(all(row[name] == like[name] for name in ("layer", "head", "describer")) for row in rows)

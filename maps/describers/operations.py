@@ -97,7 +97,7 @@ def group_stability(words: Matrix, groups: Sequence[Group], draw: np.random.Gene
     for _ in range(SAMPLES):
         rows = np.sort(draw.choice(len(words), size=count, replace=False))
         sample = words[rows]
-        for row in sample:
+        for row in filter(np.any, sample):
             row[draw.choice(np.flatnonzero(row))] = 0  # so that no group hangs on one target
         found = [frozenset(rows[list(group)].tolist()) for group in link_groups(similarities(sample))]
         sampled = frozenset(rows.tolist())

@@ -168,11 +168,11 @@ def one_describer(row: Row) -> list[str]:
             f"The reference sees one in {100 * row['precision']:.0f} % of these, and {name} in "
             f"{100 * row['recall']:.0f} % of those with a pattern in the reference."
         )
-    if row["recall_specific"] is not None and row["compared_specific"] < row["compared"]:
-        sentences.append(
-            f"Without the heads of which the reference says only that the same strings recur, it is "
-            f"{100 * row['recall_specific']:.0f} %."
-        )
+        if row["recall_specific"] is not None and row["compared_specific"] < row["compared"]:
+            sentences.append(
+                f"Without the heads of which the reference says only that the same strings recur, {name} sees "
+                f"{100 * row['recall_specific']:.0f} % of those with a pattern."
+            )
     for kind, (heads, seen, share) in NULL_COLUMNS.items():
         if row.get(share) is not None:
             sentences.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maps.atlas.patterns import current_patterns, is_operation_failure
 from maps.atlas.reader import Atlas
 from maps.atlas.readings import reading_phrase, targets_phrase
 from maps.atlas.schema import Row
@@ -17,7 +18,7 @@ MAX_CHECKS = 3  # named checks that are shown
 
 
 def head_text(atlas: Atlas, head: HeadId) -> str:
-    """A head's descriptions with their scores, failures of describers, relations, evidence and mappings.
+    """A head's descriptions with their scores, its operations, failures of describers, relations, evidence, mappings.
 
     Relations are those with τ or more beyond copying, and those with τ or more where the control leaves too few pairs.
     Raises MapsError for a head that was not mapped.
@@ -36,6 +37,7 @@ def head_text(atlas: Atlas, head: HeadId) -> str:
         if row["support"] is not None:
             lines.append(f"  supported by {pluralize(row['support'], 'mapping')}")
         lines += [detection_text(score) for score in scores if score["description_id"] == row["description_id"]]
+    lines += map(operation_text, current_patterns(atlas, head))
     lines += failure_texts(atlas, head)
     tau = float(atlas.info["settings"]["tau"])
     min_pairs = int(atlas.info["settings"]["min_pairs"])
@@ -66,10 +68,17 @@ def relation_text(score: RelationScore, min_pairs: int) -> str:
     return "; ".join(filter(None, (f"{escape_invisible(score.relation)}: {values}", control_phrase(score))))
 
 
+def operation_text(row: Row) -> str:
+    """`operation 2 by offline (5 mappings): …`, from a row of `patterns`."""
+    describer, size = escape_invisible(row["describer"]), pluralize(len(row["source_ids"]), "mapping")
+    return f"operation {row['operation']} by {describer} ({size}): {escape_invisible(row['observed_pattern'])}"
+
+
 def failure_texts(atlas: Atlas, head: HeadId) -> list[str]:
     """A line for each describer whose newest result for the head is a failure."""
     described = {row["describer"]: row["created_at"] for row in atlas.descriptions(head)}
-    rows = sorted(atlas.table("failures", head=head).to_pylist(), key=lambda row: row["created_at"])
+    every = atlas.table("failures", head=head).to_pylist()
+    rows = sorted((row for row in every if not is_operation_failure(row)), key=lambda row: row["created_at"])
     lines = []
     for describer, row in {row["describer"]: row for row in rows}.items():
         name, reason = escape_invisible(describer), escape_invisible(row["reason"])

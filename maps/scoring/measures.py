@@ -153,6 +153,7 @@ def open_atlas_model(atlas: Atlas, name: str | None) -> Model:
     if not model.checkpoint.is_model_of(info):
         raise MapsError(
             f"{model_name} is not the model of this atlas: its revision is {model.checkpoint.revision}, the atlas has "
-            f"{info['revision']}. Give the right model with --model; `maps score --no-random` needs none."
+            f"{info['revision']}. Give the right model with --model; `maps score --no-random` without --predict needs "
+            "none."
         )
     return model

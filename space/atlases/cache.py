@@ -144,10 +144,11 @@ def headlines(atlas: Atlas, verdicts: frozenset[tuple[str, bool]]) -> list[Headl
 
 @cache_results("scores", "descriptions")
 def detection_scores(atlas: Atlas) -> list[float | None]:
-    """The detection score of each head's current description by the newest scorer, in the order of `atlas.head_ids`."""
+    """The table's last detection score of each head's current descriptions, in the order of `atlas.head_ids`."""
     current = atlas.description_table(["description_id"])["description_id"]
     rows = atlas.table("scores", ["layer", "head", "description_id", "detection"])
-    return values_by_head(atlas, rows.filter(pc.is_in(rows["description_id"], current)), "detection")
+    known = rows.filter(pc.and_(pc.is_in(rows["description_id"], current), pc.is_valid(rows["detection"])))
+    return values_by_head(atlas, known, "detection")
 
 
 @cache_results("mappings", "descriptions")

@@ -47,7 +47,7 @@ class HeadRows:
             atlas.table("detections", head=head).to_pylist(),
             checks,
             concentration,
-            current_patterns(atlas, head),
+            current_patterns(atlas, head, mappings),
             has_outdated_evidence,
             atlas.table("heads", head=head).to_pylist()[0],
         )
@@ -70,5 +70,5 @@ class HeadRows:
         return [score for score in self.scores if score["description_id"] == description["description_id"]]
 
     def generation_score(self, description: Row) -> Row | None:
-        """How well mappings that were predicted from the description rank, by the last who predicted."""
+        """How well mappings that were predicted from the description rank: the last such score of the table."""
         return next((row for row in reversed(self.scores_of(description)) if row["generation"] is not None), None)

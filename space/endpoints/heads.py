@@ -18,7 +18,7 @@ from space.services import Services
 from space.studies.results import published_judgments
 from space.web.addresses import requested_head
 
-HEAD_TABLES = ("mappings", "relations", "descriptions", "scores", "checks", "concentration")
+HEAD_TABLES = ("mappings", "relations", "descriptions", "patterns", "scores", "checks", "concentration")
 RELATION_COLUMNS = (SCORE, SUPPRESSION, "identity", *BEYOND_COPYING.values(), "beyond_copying_pairs")
 MAX_SIMILAR_HEADS = 10
 

@@ -132,9 +132,12 @@ def published_judgments(services: Services, atlas: Atlas, head: HeadId) -> tuple
 
 
 def study_with_open_answers(services: Services, atlas: Atlas) -> Study | None:
-    """The newest created study of the atlas's model that has answers and shows them to everybody; None without one."""
+    """The newest created study of the atlas's heads that has answers and shows them to everybody; None without one.
+
+    Studies of single operations say nothing of a head as a whole, and are left out.
+    """
     created = [study for name, study in all_studies(services).items() if name != DEFAULT_STUDY]
-    own = [study for study in created if study.settings.model == atlas.model]
+    own = [study for study in created if study.settings.model == atlas.model and not study.settings.per_operation]
     shown = [study for study in own if answers_hidden_reason(services, study) is None]
     answered = [study for study in shown if len(counted_judgments(services, study).rows)]
     return max(answered, key=lambda study: study.settings.created_at, default=None)

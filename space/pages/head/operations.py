@@ -5,6 +5,7 @@ from __future__ import annotations
 from maps.atlas.patterns import operation_mappings
 from maps.atlas.schema import Row
 from maps.describers.names import trust_order
+from maps.report.headline import NO_PATTERN
 from maps.text import pluralize
 from space.atlases.head_rows import HeadRows
 from space.components.markup import Html, author_words, foldable_description, join_html, mapping_list
@@ -16,11 +17,11 @@ EXPLANATION = (
 
 
 def operations_section(rows: HeadRows) -> Html:
-    """The section with its heading; nothing for a head without several operations."""
+    """The section with its heading; nothing for a head of which not several operations are described."""
     best: dict[int, Row] = {}
     for row in sorted(rows.operations, key=lambda row: -trust_order(row["describer"])):
         best[row["operation"]] = row
-    if not best:
+    if len(best) < 2:
         return Html("")
     sections = join_html(operation_item(row, rows) for _, row in sorted(best.items()))
     return Html('<h2>{}</h2><p class="hint">{}</p><div class="side-by-side">{}</div>').format(
@@ -31,13 +32,16 @@ def operations_section(rows: HeadRows) -> Html:
 def operation_item(row: Row, rows: HeadRows) -> Html:
     mappings = operation_mappings(row, rows.mappings)
     support = "" if row["support"] is None else f" Supported by {row['support']} of these {len(mappings)}."
+    inputs = Html("")
+    if row["pattern"]:
+        inputs = Html("<div>Inputs: {}</div>").format(foldable_description(row["input_strings"]))
     return Html(
-        '<section><h3>Operation {}</h3><div>{}</div><div>Inputs: {}</div><p class="hint">Written by {}.{}</p>'
+        '<section><h3>Operation {}</h3><div>{}</div>{}<p class="hint">Written by {}.{}</p>'
         "<details><summary>{} of the {} examples</summary>{}</details></section>"
     ).format(
         row["operation"],
-        foldable_description(row["observed_pattern"]),
-        foldable_description(row["input_strings"]),
+        foldable_description(row["observed_pattern"] if row["pattern"] else NO_PATTERN),
+        inputs,
         author_words(row["describer"]),
         support,
         len(mappings),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from urllib.parse import urlencode
 
@@ -10,7 +10,7 @@ from annotation.form import QUESTIONS, FormQuestion
 from annotation.statistics.disagreement import Disagreement
 from annotation.statistics.progress import AnnotatorSummary, StudyProgress
 from annotation.study.study import DEFAULT_STUDY, Study
-from annotation.types import Judgment
+from annotation.types import Judgment, StudyItem
 from maps.text import pluralize
 from maps.types import HeadId
 from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel, table
@@ -113,7 +113,7 @@ def disagreements_table(study: Study, disagreements: Sequence[Disagreement], rev
     header = ("Head", "Disagreement, from 0 to 1", "Answers", "Decision")
     lines = [
         (
-            anchor(study_address(study.name, position[each.item], reveal_answers), str(disagreement_head(each))),
+            anchor(study_address(study.name, position[each.item], reveal_answers), item_name(study, each, position)),
             f"{each.distance:.2f}",
             f"{len(each.judgments):,}",
             "decided" if each.decision else "open",
@@ -122,6 +122,12 @@ def disagreements_table(study: Study, disagreements: Sequence[Disagreement], rev
     ]
     items = table(header, lines, "Items in disagreement")
     return Html("<p>{:,} of {:,} decided.</p>{}").format(decided, len(disagreements), items)
+
+
+def item_name(study: Study, disagreement: Disagreement, position: Mapping[StudyItem, int]) -> str:
+    """The head; in a study of operations also the item's number, since a head has several."""
+    number = f", item {position[disagreement.item]}" if study.settings.per_operation else ""
+    return f"{disagreement_head(disagreement)}{number}"
 
 
 def disagreement_head(disagreement: Disagreement) -> HeadId:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from annotation.__main__ import main
+from annotation.errors import JournalError
+from annotation.form import GUIDELINES_VERSION, Answers, build_judgment
+from annotation.journal.journal import Journal
 from annotation.study.candidates import current_versions, load_fresh_items
 from annotation.study.store import load_studies
 from annotation.study.study import Study, stale_item_keys
+from annotation.types import Judgment, StudyItem
 from maps.atlas.patterns import current_patterns, operation_mappings
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import make_table
@@ -60,6 +65,28 @@ def test_a_swapped_control_has_the_words_of_another_operation(study: Study) -> N
         assert (own["layer"], own["head"]) == (item.layer, item.head)
 
 
+def answered(item: StudyItem, created_at: datetime) -> Judgment:
+    times = {"started_at": created_at, "submitted_at": created_at}
+    words = Answers("absent_none", None, None, "")
+    name = item.description_id + item.item_kind
+    return build_judgment(item, words, judgment_id=name, annotator="a-1", supersedes=None, app_version="0", **times)
+
+
+def test_the_journal_stores_every_operation_of_a_head_and_none_beside_its_control(tmp_path: Path) -> None:
+    every = ("--heads", "33", "--overlap", "0", "--per-item", "1", "--swapped", "1")
+    assert main([*COMMAND, *every, "--data", str(tmp_path)]) == 0
+    study = load_studies(tmp_path / "studies")["operations"]
+    control = next(item for item in study.order if item.item_kind == "swapped")
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.record_consent("a-1", GUIDELINES_VERSION)
+        for items in study.items_by_head.values():
+            for item in items:
+                journal.record_judgment(answered(item, study.settings.created_at), study)
+        assert len(journal.current_judgments(study.name)) == len(study.order) - 1
+        with pytest.raises(JournalError, match="you have judged this operation before"):
+            journal.record_judgment(answered(control, study.settings.created_at), study)
+
+
 def test_only_an_operation_that_changed_is_stale(study: Study, tmp_path: Path) -> None:
     folder = tmp_path / "atlas"
     shutil.copytree(SEED, folder)
@@ -82,7 +109,7 @@ def test_only_an_operation_that_changed_is_stale(study: Study, tmp_path: Path) -
             "An operation's mappings share their targets, so shuffled ones look like the others",
         ),
         (["--describer", "gpt-4o"], "'gpt-4o' described no operation of "),
-        (["--heads", "500"], "The study asks for 500 heads, but 'offline' described 33 heads with"),
+        (["--heads", "500"], "The study asks for 500 heads, but 'offline' described the operations of 33"),
         (
             ["--overlap", "8", "--per-annotator", "9"],
             "items of the overlap, but a person judges at most 9 items; raise",

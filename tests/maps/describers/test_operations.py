@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from maps.atlas.choice import named_heads
 from maps.atlas.patterns import count_operations, current_patterns, operation_mappings
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import make_table, mapping_row
-from maps.describers.describe_operations import describe_operations
+from maps.describers.describe_operations import describe_operations, plan_operations
 from maps.describers.operations import find_operations
 from maps.errors import DescriberError, ReplyError
+from maps.report.head_text import head_text
 from maps.types import Answer, Description, HeadId, Mapping
 from tests import chat_server
 from tests.invented_heads import WORDS, build_mappings, noise_targets, rows_from_templates
@@ -50,6 +53,13 @@ def test_two_groups_are_found_and_the_larger_is_the_first() -> None:
     assert min(one.stability, other.stability) > 0.9
 
 
+def test_a_mapping_without_targets_belongs_to_no_group() -> None:
+    mappings = two_groups()
+    bare = replace(mappings[0], target_ids=(), targets=(), scores=())
+    sizes = [len(each.mappings) for each in find_operations([bare, *mappings[1:]])]
+    assert sizes in ([17, 12], [18, 11])
+
+
 def test_it_is_the_same_every_time_and_whatever_the_spelling() -> None:
     mappings = two_groups()
     shouted = [replace(m, targets=tuple(target.upper() for target in m.targets)) for m in mappings]
@@ -65,10 +75,11 @@ def test_it_is_the_same_every_time_and_whatever_the_spelling() -> None:
         two_groups()[:1],
         two_groups(30, 0),
         two_groups(20, 4, 6),
+        [replace(mapping, target_ids=(), targets=(), scores=()) for mapping in two_groups()],
         build_mappings(rows_from_templates(" {word}", " {other}")),
         build_mappings([(f" {word}", noise_targets(n)) for n, word in enumerate(WORDS.split())]),
     ],
-    ids=["nothing", "one mapping", "one group", "a group of four", "a function", "noise"],
+    ids=["nothing", "one mapping", "one group", "a group of four", "no targets", "a function", "noise"],
 )
 def test_a_head_without_two_groups_has_none(mappings: list[Mapping]) -> None:
     assert find_operations(mappings) == []
@@ -125,9 +136,34 @@ def test_a_stopped_run_goes_on_and_a_failure_is_stored(atlas: Atlas) -> None:
     _, summary = describe_operations(atlas.folder, ScriptedDescriber([ReplyError("Nothing.")] * 3), choice=CHOICE)
     assert (summary.described, summary.failed) == (0, 1)
     assert [row["reason"] for row in atlas.table("failures").to_pylist()] == ["Operation 2: Nothing."]
+    text = head_text(atlas, HEAD)
+    assert "operation 1 by scripted (18 mappings): Pronouns." in text
+    assert "Nothing." not in text  # it is no failure of the whole head
     asked = ScriptedDescriber([answer("Colours.")])
     describe_operations(atlas.folder, asked, choice=CHOICE)
     assert [len(sources) for sources, _ in asked.questions] == [12]
+
+
+def test_an_interrupted_run_neither_asks_again_nor_gives_other_ids(atlas: Atlas, tmp_path: Path) -> None:
+    answers = [answer("Pronouns."), answer("Colours.")]
+    whole = tmp_path / "whole"
+    shutil.copytree(atlas.folder, whole)
+    describe_operations(whole, ScriptedDescriber(answers), choice=CHOICE)
+    rows = Atlas.open(whole).table("patterns").to_pylist()
+    row = {**rows[0], "created_at": rows[0]["created_at"].isoformat()}
+    (atlas.folder / "patterns.pending.jsonl").write_text(json.dumps(row) + "\n")  # as a killed run leaves it
+    assert [each.operation.number for each, _ in plan_operations(atlas, "scripted", CHOICE).todo] == [2]
+    _, summary = describe_operations(atlas.folder, ScriptedDescriber(answers[1:]), choice=CHOICE)
+    assert summary.described == 1
+    again = Atlas.open(atlas.folder).table("patterns").to_pylist()
+    assert [row["description_id"] for row in again] == [row["description_id"] for row in rows]
+
+
+def test_a_head_of_which_one_operation_is_described_counts_as_none(atlas: Atlas) -> None:
+    with pytest.raises(DescriberError):
+        describe_operations(atlas.folder, ScriptedDescriber([answer("Pronouns.")]), choice=CHOICE)
+    assert len(current_patterns(atlas)) == 1
+    assert count_operations(current_patterns(atlas)) == {}
 
 
 def test_other_mappings_make_descriptions_of_operations_out_of_date(atlas: Atlas) -> None:
@@ -143,7 +179,7 @@ def test_the_rules_and_a_server_describe_operations_by_the_command(atlas: Atlas,
     command = ["describe", str(atlas.folder), "--operations", "--layers", "1", "--heads", str(HEAD)]
     assert main([*command, "--describer", "offline"]) == 0
     printed = capsys.readouterr().out
-    assert "Of the chosen heads 1 have several operations, 2 operations together.\n" in printed
+    assert "Heads with several operations: 1, with 2 operations in all.\n" in printed
     assert f"offline described 2 operations now; it sees a pattern in 2 of them: {atlas.folder}/patterns.pa" in printed
     assert [row["observed_pattern"].startswith("The outputs are mostly ") for row in current_patterns(atlas)] == [
         True
