@@ -8,7 +8,7 @@ from maps.report.head_text import MAX_CHECKS, check_text, concentration_text, de
 from maps.report.headline import NO_PATTERN, Headline
 from space.atlases.head_rows import HeadRows
 from space.atlases.hidden import HIDDEN_DESCRIPTION
-from space.components.markup import Html, author_words, bullet_list, foldable_description, join_html, notice
+from space.components.markup import Html, author_words, bullet_list, foldable_description, join_html, notice, with_chips
 
 NO_DESCRIPTION_MESSAGE = "Nobody has described this head yet."
 RELATIONS_SOURCE = "Relations are scored from the weights; the pairs are below."
@@ -81,7 +81,7 @@ def support_sentence(row: Row, rows: HeadRows) -> str:
 
 
 def descriptions_side_by_side(rows: HeadRows, is_hidden: bool) -> Html:
-    """What each describer says, in the order of trust, with its inputs, its support and its detection scores."""
+    """What each describer says, in the order of trust, with its inputs, support, detection scores and reasoning."""
     if not rows.descriptions:
         return notice(HIDDEN_DESCRIPTION if is_hidden else NO_DESCRIPTION_MESSAGE)
     ordered = sorted(rows.descriptions, key=lambda row: trust_order(row["describer"]))
@@ -98,12 +98,16 @@ def description_section(row: Row, rows: HeadRows) -> Html:
     inputs = Html("")
     if row["pattern"]:
         inputs = Html("<div>Inputs: {}</div>").format(foldable_description(row["input_strings"]))
-    return Html('<section><h3>{}</h3><div>{}</div>{}<p class="hint">{}</p>{}</section>').format(
+    reasoning = Html("")
+    if row["reasoning"]:
+        reasoning = Html("<details><summary>Reasoning</summary>{}</details>").format(with_chips(row["reasoning"]))
+    return Html('<section><h3>{}</h3><div>{}</div>{}<p class="hint">{}</p>{}{}</section>').format(
         row["describer"],
         foldable_description(row["observed_pattern"]),
         inputs,
         author_sentence(row),
         bullet_list(lines),
+        reasoning,
     )
 
 

@@ -12,6 +12,7 @@ from maps.report.headline import Headline
 from maps.types import HeadId
 from space.atlases.head_rows import HeadRows
 from space.pages.head.descriptions import (
+    descriptions_side_by_side,
     detection_sentence,
     evidence_sentences,
     headline_block,
@@ -47,6 +48,16 @@ def test_predictions_stand_beside_chance_and_other_heads_descriptions() -> None:
 @pytest.mark.parametrize(("share", "text"), [(0.5, "50 %"), (0.989, "99 %"), (0.9951, "99.5 %"), (1.0, "99.9 %")])
 def test_a_share_is_never_rounded_up_to_the_whole(share: float, text: str) -> None:
     assert percent_below(share) == text
+
+
+def test_the_reasoning_of_every_describer_is_folded() -> None:
+    rows = HeadRows.read(Atlas.open(SEED), HeadId(9, 1))
+    html = descriptions_side_by_side(rows, is_hidden=False)
+    assert html.count("<summary>Reasoning</summary>") == len(rows.descriptions) == 2
+    assert "Random heads show the like in the calibrated reading" in html
+    assert "no more than random heads show in the calibrated reading" in html
+    hostile = replace(rows, descriptions=[row | {"reasoning": "<script>"} for row in rows.descriptions])
+    assert "<script>" not in descriptions_side_by_side(hostile, is_hidden=False)
 
 
 def test_a_head_with_several_operations_shows_each_with_its_examples() -> None:
