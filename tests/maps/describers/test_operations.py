@@ -175,6 +175,7 @@ def test_other_mappings_make_descriptions_of_operations_out_of_date(atlas: Atlas
     assert [row["operation"] for row in current_patterns(Atlas.open(atlas.folder))] == [2]
 
 
+@pytest.mark.slow
 def test_the_rules_and_a_server_describe_operations_by_the_command(atlas: Atlas, capsys: Capture) -> None:
     command = ["describe", str(atlas.folder), "--operations", "--layers", "1", "--heads", str(HEAD)]
     assert main([*command, "--describer", "offline"]) == 0

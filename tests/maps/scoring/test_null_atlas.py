@@ -88,6 +88,7 @@ def test_what_cannot_be_a_null_atlas_is_refused_in_a_sentence(atlas_folder: Path
         write_null_atlas(real, tmp_path / "copy", "shuffled")
 
 
+@pytest.mark.slow
 def test_a_null_atlas_of_a_calibrated_reading_keeps_the_calibration(small_model: Path, tmp_path: Path) -> None:
     calibration = save_random_calibration(tmp_path / "made", open_checkpoint(str(small_model)))
     settings = MappingSettings((), reading=Reading.parse("calibrated"), calibration=calibration)
