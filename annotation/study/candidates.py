@@ -23,8 +23,9 @@ from annotation.study.study import (
     stale_judgment_ids,
 )
 from annotation.types import Judgment, StudyItem
-from maps.atlas.patterns import current_patterns, head_of, operation_mappings
+from maps.atlas.patterns import current_patterns, operation_mappings
 from maps.atlas.reader import Atlas
+from maps.atlas.schema import head_of
 from maps.describers.names import OFFLINE, RESERVED_NAMES
 from maps.errors import MapsError
 from maps.hashes import mapping_hash
@@ -91,7 +92,7 @@ def candidates_from_descriptions(atlas: Atlas, describer: str, rows: Iterable[di
     hashes = atlas.mapping_hashes()
     candidates = []
     for row in rows:
-        head = HeadId(row["layer"], row["head"])
+        head = head_of(row)
         if row["describer"] == describer and row["mapping_hash"] == hashes.get(head):
             texts = row["description_id"], row["input_strings"], row["observed_pattern"]
             candidates.append(Candidate(head, AtlasMappings(atlas, head, hashes[head]), hashes[head], *texts))

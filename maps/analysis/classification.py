@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from maps.atlas.schema import INTEGER, NUMBER, TEXT, columns, table_by_head
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, columns, head_of, table_by_head
 from maps.types import COPYING_RELATIONS, HeadId, is_copying_relation
 
 CATEGORIES = ("algorithmic", "knowledge", "linguistic", "translation")
@@ -64,7 +64,7 @@ def classify(relations: pa.Table, tau: float, min_pairs: int) -> RelationsByHead
             value = row[classifying_column(side, row["relation"], row["category"])]
             if value is not None and value >= tau:
                 relation = HeadRelation(row["relation"], row["category"] or "", side, row[side], row["pairs"])
-                classified.setdefault(HeadId(row["layer"], row["head"]), []).append(relation)
+                classified.setdefault(head_of(row), []).append(relation)
     return {head: sorted(classified[head], key=lambda relation: -relation.value) for head in sorted(classified)}
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row
+from maps.atlas.schema import Row, head_of
 from maps.hashes import mapping_hash
 from maps.types import HeadId, Mapping
 
@@ -49,7 +49,3 @@ def operation_failure(number: int, reason: str) -> str:
 def is_operation_failure(row: Row) -> bool:
     """Whether a row of `failures` is about one operation of its head."""
     return OPERATION_FAILURE.match(row["reason"]) is not None
-
-
-def head_of(row: Row) -> HeadId:
-    return HeadId(row["layer"], row["head"])

@@ -21,7 +21,15 @@ import pyarrow.parquet as pq
 from maps.atlas.info import INFO_BYTES, AtlasSizes
 from maps.atlas.random_csv import RANDOM_CSV, read_random_csv
 from maps.atlas.readings import reading_name, title_with_reading
-from maps.atlas.schema import LAYER_TABLES, SCHEMAS, Row, add_hit_columns, mapping_from_row, relation_score_from_row
+from maps.atlas.schema import (
+    LAYER_TABLES,
+    SCHEMAS,
+    Row,
+    add_hit_columns,
+    head_of,
+    mapping_from_row,
+    relation_score_from_row,
+)
 from maps.atlas.table_checks import check_footer, check_rows
 from maps.errors import MapsError
 from maps.files.atomic import read_json, write_file
@@ -185,7 +193,7 @@ class Atlas:
         """The same for all heads, which is quicker than head by head."""
         mappings: dict[HeadId, list[Mapping]] = {head: [] for head in self.head_ids}
         for row in self.table(name).sort_by("rank").to_pylist():
-            mappings[HeadId(row["layer"], row["head"])].append(mapping_from_row(row))
+            mappings[head_of(row)].append(mapping_from_row(row))
         return mappings
 
     def mapping_hashes(self) -> dict[HeadId, str]:
@@ -232,8 +240,4 @@ class Atlas:
         """The ids of the current descriptions whose mappings have changed since."""
         hashes = self.mapping_hashes() if head is None else {head: mapping_hash(self.mappings(head))}
         rows = self.description_table(["description_id", "mapping_hash"], head)
-        return {
-            row["description_id"]
-            for row in rows.to_pylist()
-            if row["mapping_hash"] != hashes.get(HeadId(row["layer"], row["head"]))
-        }
+        return {row["description_id"] for row in rows.to_pylist() if row["mapping_hash"] != hashes.get(head_of(row))}

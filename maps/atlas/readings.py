@@ -40,8 +40,7 @@ def reading_label(reading: str) -> str:
 
 def is_calibrated(reading: str) -> bool:
     """Whether a reading uses maps that were fitted to the running model."""
-    source, *parts = reading.split("+")
-    return source == CALIBRATED or TARGET_MAP in parts
+    return shares_mean(reading) or TARGET_MAP in reading.split("+")
 
 
 def shares_mean(reading: str) -> bool:

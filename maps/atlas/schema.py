@@ -157,6 +157,11 @@ NULLABLE_COLUMNS = frozenset(
 Row = dict[str, Any]
 
 
+def head_of(row: Row) -> HeadId:
+    """The head that a row is about."""
+    return HeadId(row["layer"], row["head"])
+
+
 def make_table(name: str, rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=SCHEMAS[name])
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text, whole_number
 from maps.commands.arguments import add_choice_options, add_server_options, chat_from, choice_from, model_name
-from maps.commands.server_run import default_describer, description_cost, print_cost_and_reasons, resolve_model
+from maps.commands.server_run import (
+    check_most_were_described,
+    default_describer,
+    description_cost,
+    print_cost_and_reasons,
+    resolve_model,
+)
 from maps.data import predefined_relations
 from maps.describers.describe_atlas import DescribeSummary, DescribeWork, describe_atlas, redo_start, remaining_work
 from maps.describers.describer import make_describer
@@ -190,8 +196,4 @@ def print_result(arguments: argparse.Namespace, summary: DescribeSummary) -> Non
     print_text(f"{name} described {pluralize(summary.asked, 'head')} now{failed}.")
     heads = pluralize(summary.heads, "head")
     print_text(f"It sees a pattern in {summary.patterns:,} of {heads} that it described: {folder}/descriptions.parquet")
-    if summary.failed > summary.asked:
-        raise RunFailedError(
-            f"{name} failed on more heads than it described; the reasons are in {folder}/failures.parquet. The same "
-            "command again asks about these heads again."
-        )
+    check_most_were_described(name, folder, summary.asked, summary.failed, "heads")

@@ -10,7 +10,13 @@ from pathlib import Path
 from maps.atlas.reader import Atlas
 from maps.command_line import print_text
 from maps.commands.arguments import chat_from, choice_from, progress_bar
-from maps.commands.server_run import default_describer, description_cost, print_cost_and_reasons, resolve_model
+from maps.commands.server_run import (
+    check_most_were_described,
+    default_describer,
+    description_cost,
+    print_cost_and_reasons,
+    resolve_model,
+)
 from maps.data import predefined_relations
 from maps.describers.describe_operations import (
     OperationSummary,
@@ -22,20 +28,19 @@ from maps.describers.describe_operations import (
 from maps.describers.names import OFFLINE, REFERENCE
 from maps.describers.offline.describer import OfflineDescriber
 from maps.describers.openai_compatible import OpenAICompatibleDescriber
-from maps.errors import MapsError, RunFailedError
+from maps.errors import MapsError
 from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
 from maps.llm.prices import PriceTable, read_prices
 from maps.text import pluralize
 
-WHOLE_HEADS_ONLY = ("batch", "source", "target")
+WHOLE_HEADS_ONLY = {"batch": "--batch", "source": "--from", "target": "--to"}  # attribute and name of an option
 GROUPING = partial(progress_bar, doing="grouping mappings", unit="head")
 
 
 def run_operations(arguments: argparse.Namespace) -> None:
     """Describes every operation of the chosen heads that is not described yet."""
-    options = {"batch": "--batch", "source": "--from", "target": "--to"}
-    if used := [options[name] for name in WHOLE_HEADS_ONLY if getattr(arguments, name)]:
+    if used := [option for name, option in WHOLE_HEADS_ONLY.items() if getattr(arguments, name)]:
         raise MapsError(f"{used[0]} is for whole heads: leave out --operations.")
     arguments.describer = arguments.describer or default_describer(read_prices(arguments.prices))
     if arguments.describer == REFERENCE:
@@ -89,8 +94,4 @@ def print_result(arguments: argparse.Namespace, work: OperationWork, summary: Op
     seen = f"; it sees a pattern in {summary.patterns:,} of them" if summary.described else ""
     described = pluralize(summary.described, "operation")
     print_text(f"{name} described {described} now{failed}{seen}: {folder}/patterns.parquet")
-    if summary.failed > summary.described:
-        raise RunFailedError(
-            f"{name} failed on more operations than it described; the reasons are in {folder}/failures.parquet. The "
-            "same command again asks about these again."
-        )
+    check_most_were_described(name, folder, summary.described, summary.failed, "operations")

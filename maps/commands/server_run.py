@@ -13,7 +13,7 @@ from pathlib import Path
 from maps.atlas.reader import Atlas
 from maps.command_line import print_text
 from maps.describers.failure_reasons import reason_lines, reasons_since
-from maps.errors import MapsError
+from maps.errors import MapsError, RunFailedError
 from maps.llm.budget import Budget
 from maps.llm.prices import DESCRIBER_ROLE, PriceTable, cost_estimate_text, current_default, read_prices
 from maps.types import Mapping
@@ -71,6 +71,15 @@ def description_cost(arguments: argparse.Namespace, todo: Iterable[Sequence[Mapp
     today = datetime.now(UTC).date()
     role = DESCRIBER_ROLE._replace(unit="operation") if arguments.operations else DESCRIBER_ROLE
     return cost_estimate_text(name, prompts, longest_reply, prices, today, batch=arguments.batch, role=role)
+
+
+def check_most_were_described(name: str, folder: Path, described: int, failed: int, things: str) -> None:
+    """Raises RunFailedError where a describer failed on more things (`heads` or `operations`) than it described."""
+    if failed > described:
+        raise RunFailedError(
+            f"{name} failed on more {things} than it described; the reasons are in {folder}/failures.parquet. The same "
+            f"command again asks about these {things} again."
+        )
 
 
 def print_cost_and_reasons(budget: Budget, folder: Path, table: str, start: datetime, **values: object) -> None:

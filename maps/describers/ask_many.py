@@ -14,7 +14,7 @@ from maps.describers.describer import Describer
 from maps.errors import DescriberError, MapsError, NoReplyError, ReplyError
 from maps.llm.notices import print_above_bar
 from maps.text import pluralize
-from maps.types import Answer, HeadId, Mapping, check_seed
+from maps.types import Answer, Mapping, check_seed
 
 MAX_ATTEMPTS = 3
 
@@ -70,15 +70,15 @@ def as_async_context(describer: Describer) -> AbstractAsyncContextManager[Any]:
 
 
 async def describe_heads(
-    heads: Iterable[tuple[HeadId, Sequence[Mapping]]],
+    heads: Iterable[tuple[Q, Sequence[Mapping]]],
     describer: Describer,
     *,
-    on_answer: Callable[[HeadId, Answer], None],
-    on_failure: Callable[[HeadId, str, int], None],
+    on_answer: Callable[[Q, Answer], None],
+    on_failure: Callable[[Q, str, int], None],
     seed: int = 0,
     concurrency: int = 1,
 ) -> None:
-    """Describes heads, at most `concurrency` at a time.
+    """Describes heads, or operations of heads, at most `concurrency` at a time.
 
     Each answer goes to `on_answer` at once. After a reply that is not usable, the head is asked again with seed + 1,
     then with seed + 2; then `on_failure` gets the last reason and the number of attempts. After a DescriberError or a

@@ -17,7 +17,7 @@ from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.info import is_text
 from maps.atlas.reader import Atlas
 from maps.atlas.run_notes import RunNotes
-from maps.atlas.schema import Row, description_row
+from maps.atlas.schema import Row, description_row, head_of
 from maps.describers.ask_many import describe_heads, run_to_completion
 from maps.describers.describer import Describer
 from maps.errors import MapsError
@@ -125,14 +125,14 @@ def remaining_work(
     columns = ["layer", "head", "describer", "mapping_hash", "created_at"]
     all_rows = [*atlas.table("descriptions", columns).to_pylist(), *read_pending_rows(atlas, "descriptions")]
     rows = [row for row in all_rows if row["describer"] == describer]
-    newest = {HeadId(row["layer"], row["head"]): row for row in sorted(rows, key=lambda row: row["created_at"])}
+    newest = {head_of(row): row for row in sorted(rows, key=lambda row: row["created_at"])}
     done = {
         head
         for head, row in newest.items()
         if hashes.get(head) == row["mapping_hash"] and (since is None or row["created_at"] >= since)
     }
     todo = [(head, mappings_by_head[head]) for head in choice.select(atlas.head_ids) if head not in done]
-    earlier_counts = Counter(HeadId(row["layer"], row["head"]) for row in rows)
+    earlier_counts = Counter(head_of(row) for row in rows)
     return DescribeWork(atlas, describer, todo, hashes, earlier_counts, count_stored_rows(atlas))
 
 

@@ -13,7 +13,7 @@ from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.patterns import operation_failure
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
-from maps.describers.ask_many import as_async_context, ask_each, run_to_completion
+from maps.describers.ask_many import describe_heads, run_to_completion
 from maps.describers.describe_atlas import MAX_REASON_LENGTH, compute_description_id, utc_now
 from maps.describers.describer import Describer
 from maps.describers.operations import Operation, find_operations
@@ -116,36 +116,32 @@ def ask_about_operations(work: OperationWork, describer: Describer, concurrency:
         append = {name: stack.enter_context(open_row_writer(work.atlas, name)) for name in TABLES}
         bar = stack.enter_context(tqdm(total=len(work.todo), unit="operation", desc="describing", dynamic_ncols=True))
 
-        def store_failure(question: tuple[HeadOperation, list[Mapping]], reason: str, attempts: int) -> None:
-            (head, operation), _ = question
-            text = shorten(operation_failure(operation.number, reason), MAX_REASON_LENGTH)
-            row = {**head._asdict(), "describer": work.describer, "reason": text, "attempts": attempts}
+        def store_failure(each: HeadOperation, reason: str, attempts: int) -> None:
+            text = shorten(operation_failure(each.operation.number, reason), MAX_REASON_LENGTH)
+            row = {**each.head._asdict(), "describer": work.describer, "reason": text, "attempts": attempts}
             append["failures"]({**row, "created_at": utc_now()})
             summary.failed += 1
             bar.update()
 
-        def store_answer(question: tuple[HeadOperation, list[Mapping]], answer: Answer) -> None:
-            row = pattern_row(work, question[0], answer)
+        def store_answer(each: HeadOperation, answer: Answer) -> None:
+            row = pattern_row(work, each, answer)
             if refusal := refusal_of_row(row, "patterns", work.atlas.sizes):
-                store_failure(question, f"The answer cannot be stored: {refusal}.", 1)
+                store_failure(each, f"The answer cannot be stored: {refusal}.", 1)
                 return
             append["patterns"](row)
             summary.described += 1
             summary.patterns += answer.description.pattern
             bar.update()
 
-        async def ask_all() -> None:
-            async with as_async_context(describer):
-                await ask_each(
-                    work.todo,
-                    lambda question, seed: describer.describe(question[1], seed),
-                    on_answer=store_answer,
-                    on_failure=store_failure,
-                    seed=seed,
-                    concurrency=concurrency,
-                )
-
-        run_to_completion(ask_all())
+        asking = describe_heads(
+            work.todo,
+            describer,
+            on_answer=store_answer,
+            on_failure=store_failure,
+            seed=seed,
+            concurrency=concurrency,
+        )
+        run_to_completion(asking)
     return summary
 
 

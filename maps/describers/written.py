@@ -18,7 +18,7 @@ from maps.atlas.append_log import merge_pending_rows, refusal_of_row
 from maps.atlas.choice import EVERY_HEAD, HeadChoice, named_heads
 from maps.atlas.info import is_text
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import description_row
+from maps.atlas.schema import description_row, head_of
 from maps.describers.describe_atlas import ANSWER_TABLES, AnswerStore, DescribeSummary, remaining_work, summarise_run
 from maps.describers.names import RESERVED_NAMES
 from maps.describers.prompt import MAX_ANSWER_LENGTH, REPLY_KEYS, description_messages, parse_description
@@ -88,7 +88,7 @@ def store_rows(folder: Path, describer: str, rows: Sequence[WrittenRow]) -> Desc
     work = remaining_work(folder, describer, datetime.now(UTC), named_heads(row.head for row in rows))
     answers = AnswerStore(work)
     stored = [row for row in work.atlas.descriptions() if row["describer"] == describer]
-    current = {HeadId(row["layer"], row["head"]): row for row in stored}
+    current = {head_of(row): row for row in stored}
     with answers.open():
         for head, _, answer in rows:
             new = {**vars(answer.description), "support": answer.support, "mapping_hash": work.mapping_hashes[head]}

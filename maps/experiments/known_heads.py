@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from maps.analysis.classification import classifying_column
-from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, head_of
 from maps.data import is_text, read_own_json
 from maps.errors import MapsError
 from maps.experiments.layer_runs import ExperimentTables, TableRows, run_layers
@@ -140,7 +140,7 @@ def compare_known_heads(groups: Sequence[KnownGroup], scores: Sequence[Row], set
     """Both tables, from the relation scores of all heads. A relation with too few usable pairs decides nothing."""
     by_head: ScoresByHead = {}
     for row in scores:
-        by_head.setdefault(HeadId(row["layer"], row["head"]), {})[row["relation"]] = row
+        by_head.setdefault(head_of(row), {})[row["relation"]] = row
     head_rows = [known_head_row(group, head, by_head[head], settings) for group in groups for head in group.heads]
     group_rows = [known_group_row(group, groups, by_head, settings) for group in groups]
     return {"known_heads": head_rows, "known_groups": group_rows}

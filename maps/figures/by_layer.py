@@ -10,9 +10,9 @@ import pyarrow as pa
 from maps.analysis import breadth
 from maps.analysis.breadth import OutputSpaceReferences
 from maps.analysis.value_groups import BETWEEN, SETS, WITHIN
+from maps.atlas.schema import head_of
 from maps.figures.style import BLUE, QUIET_COLOUR, VERMILION, Figure, Rows, SharedRows, layer_panel, style_chart
 from maps.text import escape_invisible, three_decimals
-from maps.types import HeadId
 
 SET_TITLES = dict(zip(SETS, ("Salient sources", "Mappings", "Relations"), strict=True))
 SHARED_LABEL, APART_LABEL = "share a value head", "do not share one"
@@ -120,7 +120,7 @@ def breadth_by_layer(heads: pa.Table, model: str, references: OutputSpaceReferen
     layers = breadth.layer_breadth(heads)
     rows: Rows = heads.select(["layer", "head", *breadth.MEASURES]).to_pylist()
     for row in rows:
-        row["name"] = str(HeadId(row["layer"], row["head"]))
+        row["name"] = str(head_of(row))
     medians: Rows = layers.to_pylist()
     panels = [measure_panel(rows, medians, "input_skewness", "Input skewness")]
     if any(row["output_space"] for row in rows):

@@ -10,6 +10,7 @@ import altair as alt
 import pyarrow as pa
 
 from maps.analysis.classification import CATEGORIES
+from maps.atlas.schema import head_of
 from maps.figures.style import BLUE, CATEGORY_COLOURS, OTHER_COLOUR, Figure, Rows, SharedRows, style_chart, two_kinds
 from maps.text import escape_invisible, relation_label
 from maps.types import HeadId
@@ -65,7 +66,7 @@ def category_bands(categories: pa.Table) -> Rows:
         suppresses = ", ".join(map(relation_label, row["suppressed"] or []))
         own = ["own relation"] if implements or suppresses else ["none"]
         bands = [escape_invisible(category) for category in row["categories"] or own]
-        name = str(HeadId(row["layer"], row["head"]))
+        name = str(head_of(row))
         does = [f"{verb} {names}" for verb, names in (("implements", implements), ("suppresses", suppresses)) if names]
         for i, category in enumerate(bands):
             rows.append(
@@ -104,7 +105,7 @@ def skewness_by_output_space(heads: pa.Table, classified_heads: Sequence[HeadId]
         row | {"name": str(head), "kind": kinds[head in known]}
         for row in heads.select(["layer", "head", "input_skewness", "output_space"]).to_pylist()
         if row["output_space"] and row["input_skewness"] is not None
-        for head in [HeadId(row["layer"], row["head"])]
+        for head in [head_of(row)]
     ]
     if not rows:
         return None

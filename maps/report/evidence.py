@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from maps import figures
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, table_by_head
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, head_of, table_by_head
 from maps.report.atlas_report import ReportSection
 from maps.report.describers import DESCRIBERS_SCHEMA, describer_rows, describer_sentences
 from maps.scoring import accuracy, comparison
@@ -130,14 +130,14 @@ def current_rows(atlas: Atlas, name: str) -> tuple[list[Row], int]:
     """The rows of a table that were measured on the heads' present mappings, and the number of other rows."""
     hashes = atlas.mapping_hashes()
     rows = atlas.table(name).to_pylist()
-    kept = [row for row in rows if row.get("mapping_hash") == hashes.get(HeadId(row["layer"], row["head"]))]
+    kept = [row for row in rows if row.get("mapping_hash") == hashes.get(head_of(row))]
     return kept, len(rows) - len(kept)
 
 
 def concentration_by_head(atlas: Atlas, concentrations: list[Row]) -> dict[HeadId, Row]:
     """The concentration of every head, with the kurtosis from the table `heads`."""
-    kurtosis = {HeadId(row["layer"], row["head"]): row["target_kurtosis"] for row in atlas.table("heads").to_pylist()}
-    heads = [HeadId(row["layer"], row["head"]) for row in concentrations]
+    kurtosis = {head_of(row): row["target_kurtosis"] for row in atlas.table("heads").to_pylist()}
+    heads = [head_of(row) for row in concentrations]
     return {head: {**row, "target_kurtosis": kurtosis[head]} for head, row in zip(heads, concentrations, strict=True)}
 
 
@@ -161,7 +161,7 @@ def evidence_rows(
     """
     best_checks: dict[HeadId, Row] = {}
     for row in checks:
-        head = HeadId(row["layer"], row["head"])
+        head = head_of(row)
         if head not in best_checks or row["support"] > best_checks[head]["support"]:
             best_checks[head] = row
     scores_of: dict[str, list[Row | None]] = defaultdict(list)
@@ -169,7 +169,7 @@ def evidence_rows(
         scores_of[row["description_id"]].append(row)
     rows = []
     for row in descriptions:
-        head = HeadId(row["layer"], row["head"])
+        head = head_of(row)
         known = {
             **_select_columns(row, ("layer", "head", "describer", "observed_pattern", "pattern")),
             **_select_columns(best_checks.get(head), ("check", "support", "by_chance")),

@@ -32,10 +32,14 @@ class Headline:
     @property
     def text(self) -> str:
         """The relations, then the pattern, then how many operations; empty if nothing is known."""
-        parts = [f"{self.relations}." if self.relations else "", self.pattern]
-        if not any(parts) and self.description_id:
-            parts = [NO_PATTERN]
-        return " ".join(filter(None, [*parts, f"{self.operations_phrase}." if self.operations else ""]))
+        relations = f"{self.relations}." if self.relations else ""
+        operations = f"{self.operations_phrase}." if self.operations else ""
+        return " ".join(filter(None, (relations, self.words, operations)))
+
+    @property
+    def words(self) -> str:
+        """The pattern; that there is none is said only where no relation is known."""
+        return self.pattern or (NO_PATTERN if self.description_id and not self.relations else "")
 
     @property
     def operations_phrase(self) -> str:

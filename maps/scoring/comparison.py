@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
+from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, head_of
 from maps.text import escape_invisible, pluralize
 from maps.types import HeadId
 
@@ -59,7 +59,7 @@ def group_heads(
     """The heads with a pattern and the unclear heads of each describer, then the random heads if there are any."""
     members: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in descriptions:
-        head = HeadId(row["layer"], row["head"])
+        head = head_of(row)
         if head in measures:
             kind = PATTERN_LABEL if row["pattern"] else UNCLEAR_LABEL
             members[row["describer"], kind].append(measures[head])

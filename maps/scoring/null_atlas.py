@@ -15,7 +15,7 @@ from typing import Any
 
 from maps.atlas.null import NULL_KINDS, SHUFFLED, is_null
 from maps.atlas.reader import CALIBRATION_FILE, Atlas
-from maps.atlas.schema import Row, make_table, mapping_row
+from maps.atlas.schema import Row, head_of, make_table, mapping_row
 from maps.errors import MapsError
 from maps.heads.salient_tokens import SalientCounts
 from maps.mapping.calibration import Calibration
@@ -23,7 +23,6 @@ from maps.mapping.mapper import LayerStore, time_now
 from maps.mapping.model import Model
 from maps.mapping.rows import head_row
 from maps.scoring.measures import open_atlas_model
-from maps.scoring.plan import head_of
 from maps.scoring.random_heads import draw_random_heads
 from maps.types import HeadId, Mapping, Progress, check_seed, no_progress_bar
 

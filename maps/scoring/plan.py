@@ -11,7 +11,7 @@ from typing import NamedTuple
 from maps.analysis.similar_heads import MAPPING_COLUMNS, MappingIndex, similar_heads
 from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row
+from maps.atlas.schema import Row, head_of
 from maps.errors import MapsError
 from maps.llm.messages import Message, prompt_hash
 from maps.scoring.items import (
@@ -97,10 +97,6 @@ def plan_detection(
 def answerable(questions: Sequence[DetectionQuestion]) -> list[DetectionQuestion]:
     """The questions with items of both kinds."""
     return [question for question in questions if {True, False} <= set(question.truth)]
-
-
-def head_of(row: Row) -> HeadId:
-    return HeadId(row["layer"], row["head"])
 
 
 def build_question(row: Row, shown_row: Row, items: Sequence[DetectionItem], decoys: str) -> DetectionQuestion:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from maps.atlas.choice import EVERY_HEAD, HeadChoice
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row
+from maps.atlas.schema import Row, head_of
 from maps.describers.names import OFFLINE
 from maps.errors import ReplyError
 from maps.llm.messages import Message, parse_json_object, prompt_hash
-from maps.scoring.plan import head_of
 from maps.scoring.stored_run import RunCounts, StoredRun, reply_columns
 from maps.text import quote_for_prompt
 from maps.types import HeadId

@@ -20,7 +20,7 @@ from torch import Tensor
 from maps.atlas.append_log import write_atlas_table
 from maps.atlas.null import RANDOM, is_null, null_kind
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row, make_table
+from maps.atlas.schema import Row, head_of, make_table
 from maps.data import predefined_relations
 from maps.describers.names import OFFLINE, REFERENCE
 from maps.describers.offline.describer import OFFLINE_MODEL, OfflineDescriber
@@ -29,7 +29,6 @@ from maps.describers.reference import AUTHORS, find_reference
 from maps.heads.random_heads import apply_random_head, mean_and_deviation, random_head_seed
 from maps.heads.rank_tests import count_ranks
 from maps.mapping.model import LayerWeights, Model
-from maps.scoring.plan import head_of
 from maps.scoring.prediction import PAIRS_WRITTEN, TokenStrings, described_patterns, pair_columns
 from maps.scoring.score_table import GENERATION_COLUMNS, is_generation, replace_scores
 from maps.text import pluralize

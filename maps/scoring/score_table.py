@@ -1,4 +1,4 @@
-"""The table `scores`: what each scorer's test says of each description. Detection and generation have columns of it."""
+"""The table `scores`: what the tests say of each description. Each test fills columns of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ DETECTION_COLUMNS = (
     *("lookalike", "lookalike_low", "lookalike_high", "n", "reason"),
 )
 GENERATION_COLUMNS = (
-    *("generation", "generation_swapped", "generation_p", "generation_n", "generation_others", "generation_reason"),
+    "generation",
+    "generation_swapped",
+    "generation_p",
+    "generation_n",
+    "generation_others",
+    "generation_reason",
 )
 
 

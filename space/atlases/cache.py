@@ -20,7 +20,7 @@ from maps.analysis.identification import identification_rates
 from maps.analysis.similar_heads import MappingIndex
 from maps.atlas.patterns import count_operations, current_patterns
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row
+from maps.atlas.schema import Row, head_of
 from maps.report.headline import Headline, make_headline
 from maps.types import HeadId, is_copying_relation
 
@@ -134,7 +134,7 @@ def headlines(atlas: Atlas, verdicts: frozenset[tuple[str, bool]]) -> list[Headl
     relations, judged = classified_heads(atlas, float(atlas.info["settings"]["tau"])), dict(verdicts)
     rows: dict[HeadId, list[Row]] = {}
     for row in atlas.description_table(["description_id", "observed_pattern"]).to_pylist():
-        rows.setdefault(HeadId(row["layer"], row["head"]), []).append(row)
+        rows.setdefault(head_of(row), []).append(row)
     operations = count_operations(current_patterns(atlas))
     return [
         make_headline(relations.get(head, ()), rows.get(head, ()), judged, operations.get(head, 0))
@@ -163,7 +163,7 @@ def descriptions_by_describer(atlas: Atlas) -> dict[str, dict[HeadId, tuple[bool
     """By describer and head: whether the describer sees a pattern, and its description."""
     by_describer: dict[str, dict[HeadId, tuple[bool, str]]] = {}
     for row in atlas.description_table(["pattern", "observed_pattern"]).to_pylist():
-        head = HeadId(row["layer"], row["head"])
+        head = head_of(row)
         by_describer.setdefault(row["describer"], {})[head] = row["pattern"], row["observed_pattern"]
     return by_describer
 

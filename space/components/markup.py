@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from maps.atlas.reader import Atlas
 from maps.describers.names import OFFLINE, REFERENCE
 from maps.report.copying_control import classified_value, control_phrase, stronger_value
-from maps.report.headline import NO_PATTERN, Headline
+from maps.report.headline import Headline
 from maps.text import (
     QUOTED_TOKEN,
     is_invisible,
@@ -166,9 +166,9 @@ def foldable_description(description: str) -> Html:
 def headline_html(headline: Headline) -> Html:
     """What is known about a head, for a table: its relations in bold, then its best description."""
     relations = Html("<b>{}.</b> ").format(headline.relations) if headline.relations else Html("")
-    words = headline.pattern or ("" if headline.relations or not headline.description_id else NO_PATTERN)
+    words = description_preview(headline.words) if headline.words else Html("")
     several = Html(" <small>{}</small>").format(headline.operations_phrase) if headline.operations else Html("")
-    return relations + (description_preview(words) if words else Html("")) + several
+    return relations + words + several
 
 
 def with_chips(sentence: str) -> Html:

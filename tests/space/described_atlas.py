@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import SCHEMAS, Row, make_table
+from maps.atlas.schema import SCHEMAS, Row, head_of, make_table
 from maps.types import HeadId
 from space.atlases.catalogue import PREBUILT_FOLDER
 
@@ -36,7 +36,7 @@ def make_described_atlas(folder: Path) -> Atlas:
     shutil.copytree(PREBUILT_FOLDER / "smollm2", folder)
     atlas = Atlas.open(folder)
     rows = [row | described(row) for row in atlas.table("descriptions").to_pylist()]
-    words = {row["description_id"]: HeadId(row["layer"], row["head"]) for row in rows}
+    words = {row["description_id"]: head_of(row) for row in rows}
     tables = {"descriptions": [*rows, *map(scribes_row, rows)]}
     tables["checks"] = [row | {"check": word_of(head_of(row), "check")} for row in atlas.table("checks").to_pylist()]
     tables["failures"] = [fill_row("failures", row, "failure") for row in rows]
@@ -54,10 +54,6 @@ def make_described_atlas(folder: Path) -> Atlas:
     for name, content in tables.items():
         write_table(folder, name, make_table(name, content))
     return Atlas.open(folder)
-
-
-def head_of(row: Row) -> HeadId:
-    return HeadId(row["layer"], row["head"])
 
 
 def described(row: Row, only: str = "") -> Row:

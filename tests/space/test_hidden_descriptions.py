@@ -24,7 +24,7 @@ from annotation.study.file import study_from_json, study_to_json
 from annotation.study.study import Study
 from annotation.types import StudyItem
 from maps.atlas.reader import write_table
-from maps.atlas.schema import make_table
+from maps.atlas.schema import head_of, make_table
 from maps.errors import MapsError
 from maps.types import HeadId
 from space.atlases.hidden import HIDDEN_DESCRIPTION
@@ -44,7 +44,7 @@ from space.studies.results import visible_judgments
 from space.web.first_html import app_arguments
 from tests.ports import free_port
 from tests.space.conftest import create_test_study, record_consent
-from tests.space.described_atlas import MODEL, SCRIBE, head_of, make_described_atlas, scribes_row, word_of, words_of
+from tests.space.described_atlas import MODEL, SCRIBE, make_described_atlas, scribes_row, word_of, words_of
 from tests.space.judging import record_judgment
 
 pytestmark = pytest.mark.slow
@@ -216,7 +216,7 @@ def test_no_word_about_a_head_of_a_running_study_can_be_read_and_all_come_back(
 
 def study_description_ids(used: Services, heads: set[HeadId]) -> set[str]:
     rows = used.whole_atlas(MODEL).table("descriptions").to_pylist()
-    return {row["description_id"] for row in rows if HeadId(row["layer"], row["head"]) in heads}
+    return {row["description_id"] for row in rows if head_of(row) in heads}
 
 
 def test_a_study_that_leaves_descriptions_open_hides_nothing(used: Services) -> None:
@@ -257,7 +257,7 @@ def test_of_two_studies_each_hides_its_heads_until_it_is_over(used: Services) ->
 def described_heads(used: Services) -> set[HeadId]:
     """The heads with a description in the table that visitors get and in its search index."""
     atlas = used.atlas(MODEL)
-    heads = {HeadId(row["layer"], row["head"]) for row in atlas.descriptions()}
+    heads = {head_of(row) for row in atlas.descriptions()}
     assert {HeadId(*row) for row in used.search_indexes.get(atlas).descriptions.heads.tolist()} == heads
     return heads
 
@@ -283,9 +283,7 @@ def test_descriptions_that_arrive_while_the_study_goes_on_are_hidden_too(used: S
         if row["describer"] == "offline"
     ]
     write_table(own_folder, "descriptions", make_table("descriptions", [*rows, *late]))
-    shown = {
-        HeadId(row["layer"], row["head"]) for row in used.atlas(MODEL).descriptions() if row["describer"] == "late"
-    }
+    shown = {head_of(row) for row in used.atlas(MODEL).descriptions() if row["describer"] == "late"}
     assert shown == set(other_heads(used, study))
 
 
@@ -298,7 +296,7 @@ def test_where_there_are_no_links_files_are_copied(used: Services, monkeypatch: 
     atlas = used.atlas(MODEL)
     assert not any(path.is_symlink() for path in atlas.folder.iterdir())
     assert atlas.table("mappings") == used.whole_atlas(MODEL).table("mappings")
-    assert not heads_of(study) & {HeadId(row["layer"], row["head"]) for row in atlas.descriptions()}
+    assert not heads_of(study) & {head_of(row) for row in atlas.descriptions()}
 
 
 def test_where_the_folder_cannot_be_written_the_atlas_is_not_shown(used: Services, tmp_path: Path) -> None:

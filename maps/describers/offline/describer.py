@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
 
@@ -89,38 +89,33 @@ class OfflineDescriber:
         del seed
         lines = [ParsedMapping.parse(mapping) for mapping in mappings]
         hypotheses = self.applicable_hypotheses(lines)
-        supported = self._supported_patterns(hypotheses, lines)
+        with_support = _supported_hypotheses(hypotheses, lines)
+        patterns = self._patterns(with_support)
         sources = [line.source for line in lines]
         names = ", ".join(hypothesis.name for hypothesis in hypotheses)
-        pattern = _pattern_sentence(supported, lines)
+        reasoning = f"Fixed rules of the offline describer, no language model. Tested: {names}."
+        if with_support and not patterns:
+            reasoning = (
+                f"{_pattern_sentence(with_support, lines)} Random heads show the like in "
+                f"{reading_phrase(self._reading)}, so it counts as no pattern. {reasoning}"
+            )
+        pattern = _pattern_sentence(patterns, lines)
         if self._is_of_group:
             pattern = pattern.replace(WHATEVER_THE_INPUT, "The outputs", 1)
-        description = Description(
-            input_strings=self._source_describer.describe_sources(sources, _two_thirds(lines)),
-            observed_pattern=pattern,
-            reasoning=f"Fixed rules of the offline describer, no language model. Tested: {names}.",
-        )
-        if not supported and (by_chance := _supported_hypotheses(hypotheses, lines)):
-            description = replace(
-                description,
-                reasoning=f"{_pattern_sentence(by_chance, lines)} Random heads show the like in "
-                f"{reading_phrase(self._reading)}, so it counts as no pattern. {description.reasoning}",
-            )
-        return Answer(description, OFFLINE_MODEL, support=supported[0].support if supported else None)
+        inputs = self._source_describer.describe_sources(sources, _two_thirds(lines))
+        support = patterns[0].support if patterns else None
+        return Answer(Description(inputs, pattern, reasoning), OFFLINE_MODEL, support=support)
 
     def best_hypothesis(self, mappings: Sequence[Mapping]) -> Hypothesis | None:
         """The hypothesis that describes a head, or None where the pattern is "Unclear"."""
         lines = [ParsedMapping.parse(mapping) for mapping in mappings]
-        supported = self._supported_patterns(self.applicable_hypotheses(lines), lines)
-        return supported[0].hypothesis if supported else None
+        patterns = self._patterns(_supported_hypotheses(self.applicable_hypotheses(lines), lines))
+        return patterns[0].hypothesis if patterns else None
 
-    def _supported_patterns(
-        self, hypotheses: Sequence[Hypothesis], lines: Sequence[ParsedMapping]
-    ) -> list[SupportedHypothesis]:
-        """The hypotheses with enough support that count as a pattern in the reading, the best first."""
-        if shares_mean(self._reading):
-            hypotheses = [hypothesis for hypothesis in hypotheses if not hypothesis.needs_other_sources]
-        return _supported_hypotheses(hypotheses, lines)
+    def _patterns(self, with_support: Sequence[SupportedHypothesis]) -> list[SupportedHypothesis]:
+        """Of the hypotheses with enough support, those that count as a pattern in the reading."""
+        is_shared = shares_mean(self._reading)
+        return [each for each in with_support if not (is_shared and each.hypothesis.needs_other_sources)]
 
     def applicable_hypotheses(self, lines: Sequence[ParsedMapping]) -> list[Hypothesis]:
         """The hypotheses to test on these mappings, in the order that decides ties."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
+from maps.atlas.schema import head_of
 from maps.experiments.attention import KEYS_PER_QUERY, SELF_ATTENTION_SHARE
 from maps.experiments.directions import MIN_OPERATION_TOKENS
 from maps.experiments.layer_runs import ExperimentTables
@@ -14,7 +15,6 @@ from maps.experiments.report.html import ReportPart, ReportTable
 from maps.figures.experiments import heads_by_layer, reading_curves
 from maps.figures.style import Rows, vega_spec
 from maps.text import pluralize, relation_label, visible_token
-from maps.types import HeadId
 
 MAX_TABLE_HEADS = 20
 SHOWN_READINGS = ("mlp", CONTROLLED, f"{CONTROLLED}+target-map", f"{CONTROL_PREFIX}mean stream")
@@ -148,7 +148,7 @@ def first_queries(queries: Rows, head: dict[str, Any]) -> tuple[str, ...]:
 
 
 def head_name(row: dict[str, Any]) -> str:
-    return str(HeadId(row["layer"], row["head"]))
+    return str(head_of(row))
 
 
 def tokens_text(strings: list[str], limit: int = 5) -> str:

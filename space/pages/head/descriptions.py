@@ -95,20 +95,24 @@ def description_section(row: Row, rows: HeadRows) -> Html:
         lines.append(support_sentence(row, rows))
     if row["description_id"] in rows.stale_description_ids:
         lines.append("Out of date: it was written for other mappings than those above.")
-    inputs = Html("")
-    if row["pattern"]:
-        inputs = Html("<div>Inputs: {}</div>").format(foldable_description(row["input_strings"]))
     reasoning = Html("")
     if row["reasoning"]:
         reasoning = Html("<details><summary>Reasoning</summary>{}</details>").format(with_chips(row["reasoning"]))
     return Html('<section><h3>{}</h3><div>{}</div>{}<p class="hint">{}</p>{}{}</section>').format(
         row["describer"],
         foldable_description(row["observed_pattern"]),
-        inputs,
+        inputs_line(row),
         author_sentence(row),
         bullet_list(lines),
         reasoning,
     )
+
+
+def inputs_line(row: Row) -> Html:
+    """What the inputs have in common, from a row of `descriptions` or `patterns`; nothing if it sees no pattern."""
+    if not row["pattern"]:
+        return Html("")
+    return Html("<div>Inputs: {}</div>").format(foldable_description(row["input_strings"]))
 
 
 def evidence_list(rows: HeadRows, is_hidden: bool) -> Html:

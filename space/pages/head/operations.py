@@ -9,10 +9,11 @@ from maps.report.headline import NO_PATTERN
 from maps.text import pluralize
 from space.atlases.head_rows import HeadRows
 from space.components.markup import Html, author_words, foldable_description, join_html, mapping_list
+from space.pages.head.descriptions import inputs_line
 
 EXPLANATION = (
-    "Its examples fall into groups whose targets have words in common, and samples of the examples show them again. "
-    "Each group is described by itself."
+    "Its examples fall into groups with targets in common. Random samples of the examples show the same groups. Each "
+    "group is described by itself."
 )
 
 
@@ -32,16 +33,13 @@ def operations_section(rows: HeadRows) -> Html:
 def operation_item(row: Row, rows: HeadRows) -> Html:
     mappings = operation_mappings(row, rows.mappings)
     support = "" if row["support"] is None else f" Supported by {row['support']} of these {len(mappings)}."
-    inputs = Html("")
-    if row["pattern"]:
-        inputs = Html("<div>Inputs: {}</div>").format(foldable_description(row["input_strings"]))
     return Html(
         '<section><h3>Operation {}</h3><div>{}</div>{}<p class="hint">Written by {}.{}</p>'
         "<details><summary>{} of the {} examples</summary>{}</details></section>"
     ).format(
         row["operation"],
         foldable_description(row["observed_pattern"] if row["pattern"] else NO_PATTERN),
-        inputs,
+        inputs_line(row),
         author_words(row["describer"]),
         support,
         len(mappings),
