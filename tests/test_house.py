@@ -21,7 +21,7 @@ LONGEST_MODULE, LONGEST_FUNCTION, DEEPEST_NESTING = 350, 60, 3
 LAYERS = (
     ("maps.errors",),
     ("maps.types",),
-    ("maps.text", "maps.hashes", "maps.hub"),
+    ("maps.text", "maps.hashes", "maps.hub", "maps.progress"),
     ("maps.files", "maps.llm"),
     ("maps.atlas", "maps.command_line"),
     ("maps.heads",),
@@ -37,6 +37,7 @@ LAYERS = (
     ("maps.commands",),
     ("maps.__main__", "maps.data.build"),
     ("annotation", "annotation.data", "annotation.errors"),
+    ("annotation.sqlite_file",),
     ("annotation.types", "annotation.identity"),
     ("annotation.form",),
     ("annotation.study",),
@@ -72,7 +73,7 @@ ANNOTATION_MAY_KNOW = (
 ANNOTATION_EXCEPTIONS = {"annotation.study.candidates": ("maps.describers",)}
 ROOMS = {  # one outside thing, one room
     "gradio": ("space", "benchmarks.study_submit"),  # the benchmark calls the handlers in process
-    "sqlite3": ("annotation.journal.database",),
+    "sqlite3": ("annotation.sqlite_file",),
     "transformers": ("maps.weights", "maps.experiments"),
     "openai": ("maps.llm",),
     "torch": ("maps", "benchmarks"),

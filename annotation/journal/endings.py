@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from annotation.errors import JournalError
-from annotation.journal.database import Database, Row, utc_timestamp
+from annotation.journal.database import Database
+from annotation.sqlite_file import Row, utc_timestamp
 from annotation.study.study import Study, has_all_judgments
 from annotation.types import Ending, EndingReason
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from annotation.errors import DuplicateRowError, JournalError
 from annotation.form import answer_problems, answers_of_judgment
 from annotation.journal import endings, opened_studies, reservations, sessions, study_rules, sync
-from annotation.journal.database import Database, utc_timestamp
+from annotation.journal.database import Database
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL, ReservationResult, SlotHolders
 from annotation.journal.rows import (
     JUDGMENT_COLUMNS_SQL,
@@ -21,6 +21,7 @@ from annotation.journal.rows import (
     is_same_answer,
     judgment_from_row,
 )
+from annotation.sqlite_file import utc_timestamp
 from annotation.study.study import Study
 from annotation.types import (
     ITEM_COLUMNS,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from annotation.journal.database import Database, utc_timestamp
+from annotation.journal.database import Database
+from annotation.sqlite_file import utc_timestamp
 
 
 def open_answers(db: Database, study: str, organiser: str) -> None:

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 
 from annotation.errors import JournalError
 from annotation.journal import endings
-from annotation.journal.database import Database, utc_timestamp
+from annotation.journal.database import Database
+from annotation.sqlite_file import utc_timestamp
 from annotation.study.next_item import (
     AssignmentState,
     count_subjects,

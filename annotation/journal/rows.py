@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from annotation.form import answers_of_judgment
-from annotation.journal.database import Database, Row, utc_timestamp
+from annotation.journal.database import Database
+from annotation.sqlite_file import Row, utc_timestamp
 from annotation.types import JUDGMENT_COLUMNS, Judgment, StoredJudgment, Withdrawal
 
 JUDGMENT_COLUMNS_SQL = ", ".join(JUDGMENT_COLUMNS)

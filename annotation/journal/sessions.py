@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from annotation.identity.tokens import SESSION_DAYS
-from annotation.journal.database import Database, utc_timestamp
+from annotation.journal.database import Database
+from annotation.sqlite_file import utc_timestamp
 
 
 def end_session(db: Database, session_id: str) -> None:

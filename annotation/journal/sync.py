@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from annotation.errors import DuplicateRowError, JournalError
-from annotation.journal.database import Database, Row, utc_timestamp
+from annotation.journal.database import Database
 from annotation.journal.endings import ending_from_row
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL
 from annotation.journal.rows import (
@@ -21,6 +21,7 @@ from annotation.journal.rows import (
     judgment_from_row,
     stored_judgment_from_row,
 )
+from annotation.sqlite_file import Row, utc_timestamp
 from annotation.types import Consent, Ending, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
 
 RowKind = Literal["judgment", "consent", "withdrawal", "opening", "ending"]

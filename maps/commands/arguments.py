@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from maps.command_line import positive_int, share
 from maps.errors import MapsError
+from maps.progress import bar_class
 from maps.types import DTYPES, MIN_PAIRS, TAU, HeadId, Relation
 
 if TYPE_CHECKING:
@@ -88,9 +89,7 @@ def progress_bar(
     todo: Sequence[TodoItem], done: int, doing: str = "mapping", unit: str = "layer"
 ) -> Iterable[TodoItem]:
     """A progress bar over `todo`, with the remaining time. `done`: how many were done before."""
-    from tqdm import tqdm
-
-    return tqdm(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
+    return bar_class()(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
 
 
 def add_atlas_model_option(p: argparse.ArgumentParser) -> None:

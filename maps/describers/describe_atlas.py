@@ -23,6 +23,7 @@ from maps.describers.describer import Describer
 from maps.errors import MapsError
 from maps.files.lock import lock_folder
 from maps.hashes import mapping_hash
+from maps.progress import open_bar
 from maps.text import pluralize, shorten
 from maps.types import Answer, HeadId, Mapping, check_seed
 
@@ -188,12 +189,10 @@ class AnswerStore:
     @contextmanager
     def open(self) -> Iterator[None]:
         """With a progress bar. Rows are in append logs at once, and in the tables when the block ends, however."""
-        from tqdm import tqdm
-
         with ExitStack() as stack:
             atlas, total = self._work.atlas, len(self._work.todo)
             self._append = {name: stack.enter_context(open_row_writer(atlas, name)) for name in ANSWER_TABLES}
-            self._bar = stack.enter_context(tqdm(total=total, unit="head", desc="describing", dynamic_ncols=True))
+            self._bar = stack.enter_context(open_bar(total, "describing", "head"))
             yield
 
     def mapping_hash_of(self, head: HeadId) -> str:

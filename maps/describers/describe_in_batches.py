@@ -24,6 +24,7 @@ from maps.describers.openai_compatible import OpenAICompatibleDescriber, answer_
 from maps.errors import DescriberError, MapsError, ReplyError
 from maps.llm.batch_api import BatchClient, has_reply
 from maps.llm.client import Chat
+from maps.progress import open_bar
 from maps.text import escape_invisible
 from maps.types import HEAD_NAME_PATTERN, HeadId, check_seed
 
@@ -148,13 +149,11 @@ class _BatchRun:
 
     async def _wait_for_lines(self, batch: OpenBatch) -> dict[HeadId, dict[str, Any]]:
         """Starts the batch if it has not started, waits until it is over, and returns the result line of each head."""
-        from tqdm import tqdm
-
         client = self._client
         state = await (client.fetch_state(batch.batch) if batch.batch else client.start(batch.file))
         self._note(batch._replace(batch=state.id))
         pause, title = self._poll, escape_invisible(f"batch {state.id}")
-        with tqdm(total=len(batch.heads), unit="reply", desc=title, dynamic_ncols=True) as bar:
+        with open_bar(len(batch.heads), title, "reply") as bar:
             while not state.is_over:
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_POLL, pause * 1.5)

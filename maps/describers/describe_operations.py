@@ -19,6 +19,7 @@ from maps.describers.describer import Describer
 from maps.describers.operations import Operation, find_operations
 from maps.files.lock import lock_folder
 from maps.hashes import mapping_hash
+from maps.progress import open_bar
 from maps.text import shorten
 from maps.types import Answer, HeadId, Mapping, Progress, no_progress_bar
 
@@ -107,14 +108,12 @@ def describe_operations(
 
 def ask_about_operations(work: OperationWork, describer: Describer, concurrency: int, seed: int) -> OperationSummary:
     """Asks, and stores each answer and each failure at once. The folder has to be locked."""
-    from tqdm import tqdm
-
     summary = OperationSummary()
     if not work.todo:
         return summary
     with ExitStack() as stack:
         append = {name: stack.enter_context(open_row_writer(work.atlas, name)) for name in TABLES}
-        bar = stack.enter_context(tqdm(total=len(work.todo), unit="operation", desc="describing", dynamic_ncols=True))
+        bar = stack.enter_context(open_bar(len(work.todo), "describing", "operation"))
 
         def store_failure(each: HeadOperation, reason: str, attempts: int) -> None:
             text = shorten(operation_failure(each.operation.number, reason), MAX_REASON_LENGTH)

@@ -10,6 +10,7 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row
 from maps.describers.ask_many import ask_each, run_to_completion
 from maps.describers.describe_atlas import MAX_REASON_LENGTH, utc_now
+from maps.progress import open_bar
 from maps.text import shorten
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ class StoredRun(Generic[Q]):
         return RunCounts(self._answered, self._failed)
 
     async def _ask_all(self, questions: Sequence[Q], concurrency: int) -> None:
-        from tqdm import tqdm
-
-        with tqdm(total=len(questions), unit="question", desc="scoring", dynamic_ncols=True) as self._bar:
+        with open_bar(len(questions), "scoring", "question") as self._bar:
             async with self._chat:
                 await ask_each(
                     questions,

@@ -24,6 +24,7 @@ from torch import Tensor
 from maps.errors import HubError, MapsError, RangesUnsupportedError
 from maps.files.atomic import atomic_writer
 from maps.hub.errors import RETRY_WAITS, call_with_retries, translate_hub_errors
+from maps.progress import bar_class
 from maps.weights.checkpoint import Checkpoint, TensorSource
 from maps.weights.folder import build_checkpoint, read_adapter, read_index
 from maps.weights.stored import BinFiles, SafetensorsFiles, SplitSource, StoredTensor, tensor_names_in
@@ -169,8 +170,6 @@ class HubSnapshot:
 
     def fetch_range(self, file: str, name: str, start: int, stop: int) -> Path:
         """The bytes of a file from `start` to before `stop`, kept on disk as `name`; raises RangesUnsupportedError."""
-        from tqdm import tqdm
-
         path, size = self.tensor_folder / file / name, stop - start
         if path.exists() and path.stat().st_size == size:
             return path
@@ -179,7 +178,7 @@ class HubSnapshot:
         with (
             translate_hub_errors("model", self.model),
             atomic_writer(path) as out,
-            tqdm.wrapattr(out, "write", total=size, desc=name, **bar) as writer,
+            bar_class().wrapattr(out, "write", total=size, desc=name, **bar) as writer,
         ):
             # After a dropped connection only the rest is requested, and the waits start again.
             request = partial(self.request_range, writer, file, start, stop)

@@ -11,6 +11,7 @@ import pytest
 
 from annotation.errors import JournalError
 from annotation.journal.journal import Journal
+from annotation.journal.migrations import MIGRATIONS
 from annotation.study.study import Study, build_default_study
 from annotation.types import Ending
 from tests.annotation.invented_study import CANDIDATES, CREATED, freeze_invented_study
@@ -165,10 +166,8 @@ def test_a_study_without_overlap_ends_with_its_last_place_at_once(journal: Journ
 
 
 def test_a_journal_without_endings_keeps_what_is_published(tmp_path: Path) -> None:
-    from annotation.journal import database, migrations
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "MIGRATIONS", migrations.MIGRATIONS[:1])
+        patch.setattr(Journal, "schema", Journal.schema._replace(migrations=MIGRATIONS[:1]))
         with Journal(tmp_path / "old.sqlite") as old:
             old.record_consent("a", "1")
             old.open_answers("pilot", "o-1")

@@ -193,7 +193,7 @@ def test_a_later_migration_keeps_the_rows(tmp_path: Path, judge: Judge, monkeypa
         journal.record_consent("a-1", "1")
         journal.record_judgment(judge())
     later = (*MIGRATIONS, ("ALTER TABLE annotators ADD COLUMN language TEXT",))
-    monkeypatch.setattr(database, "MIGRATIONS", later)
+    monkeypatch.setattr(database.Database, "schema", database.Database.schema._replace(migrations=later))
     for _ in range(2):
         with Journal(tmp_path / "journal.sqlite") as journal:
             assert journal.all_judgments() == [judge()]
