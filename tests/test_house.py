@@ -48,7 +48,7 @@ LAYERS = (
     ("annotation.commands",),
     ("annotation.__main__",),
     ("space", "space.settings", "space.live", "space.atlases", "space.rate_limit", "space.one_time_files"),
-    ("space.search",),
+    ("space.search", "space.jobs"),
     ("space.services", "space.components"),
     ("space.web",),
     ("space.studies", "space.hosting"),

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import os
-import shutil
 from collections.abc import Callable, Generator, Iterable, Sequence
-from collections.abc import Mapping as Dictionary
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from maps.atlas.card import atlas_card
 from maps.atlas.info import AtlasSizes
-from maps.atlas.reader import FORMAT_VERSION, PARTS_FOLDER, Atlas, list_card_files, write_table
-from maps.atlas.schema import LAYER_TABLES, OPTIONAL_LAYER_TABLES, Row, make_table, mapping_row
+from maps.atlas.layer_store import LayerStore
+from maps.atlas.reader import FORMAT_VERSION, Atlas
+from maps.atlas.schema import Row, make_table, mapping_row
 from maps.errors import MapsError
-from maps.files.atomic import write_file, write_json
-from maps.files.run_folder import RunFolder, part_name
 from maps.heads.output_space import output_space_sizes
 from maps.heads.relation_scores import UsablePairs, find_layer_hits
 from maps.heads.salient_tokens import SalientCounts, SalientMappings, find_salient_mappings
@@ -76,6 +70,8 @@ def map_model(
             store.remove_parts()
             return finished
         mapper = LayerMapper.prepare(opened, settings)
+        pairs = pair_rows(mapper.pairs.relations, checkpoint.vocabulary.tokens)
+        store.begin_atlas(info, pairs)
         todo = [layer for layer in layers if not store.has(layer)]
         if todo:
             opened.check_files(todo)
@@ -88,7 +84,6 @@ def map_model(
             )
         if settings.calibration is not None:
             settings.calibration.copy_to(out)
-        pairs = pair_rows(mapper.pairs.relations, checkpoint.vocabulary.tokens)
         store.finish(layers, pairs, info | {"created_at": time_now()})
     return Atlas.open(out)
 
@@ -250,50 +245,3 @@ class LayerMapper:
                 targets = Targets(salient.highest_targets.ids[head, :n], salient.highest_targets.scores[head, :n])
                 entries = find_highest_entries(sources, weights.scoring_heads, head, unembedding, targets.ids.numel())
                 row["top_scoring_jaccard"] = mapping_overlap(salient.sources[head, :n], targets, entries)
-
-
-@dataclass(frozen=True)
-class LayerStore:
-    """The layers of an unfinished mapping into `folder`, and the settings that they were made with."""
-
-    folder: Path
-
-    def begin(self, settings: Dictionary[str, Any]) -> AbstractContextManager[None]:
-        """Locks the folder until the block ends; raises MapsError when its layers were made with other settings."""
-        remedy = f"choose another --out or delete {self.parts}"
-        run = RunFolder(self.folder, PARTS_FOLDER)
-        return run.begin("map", settings, "an unfinished mapping made", remedy)
-
-    @property
-    def parts(self) -> Path:
-        return self.folder / PARTS_FOLDER
-
-    def layer_folder(self, layer: int) -> Path:
-        return self.parts / part_name(layer)
-
-    def has(self, layer: int) -> bool:
-        """Whether a layer is finished; its folder appears with all its tables at once."""
-        return self.layer_folder(layer).exists()
-
-    def store(self, layer: int, tables: Dictionary[str, pa.Table]) -> None:
-        """Stores a layer's tables, all or none."""
-        folder = self.layer_folder(layer)
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        for name in (*LAYER_TABLES, *(name for name in OPTIONAL_LAYER_TABLES if name in tables)):
-            write_table(temporary, name, tables[name])
-        temporary.replace(folder)
-
-    def finish(self, layers: Sequence[int], pairs: Sequence[Row], info: Dictionary[str, Any]) -> None:
-        """Joins the layers into the atlas and removes their folders; `atlas.json` is written last."""
-        names = [path.stem for path in self.layer_folder(layers[0]).glob("*.parquet")]
-        for name in names:
-            files = [self.layer_folder(layer) / f"{name}.parquet" for layer in layers]
-            write_table(self.folder, name, pa.concat_tables([pq.read_table(file) for file in files]))
-        write_table(self.folder, "pairs", make_table("pairs", pairs))
-        write_file(self.folder / "README.md", atlas_card(info, list_card_files(self.folder)).encode())
-        write_json(self.folder / "atlas.json", info)
-        self.remove_parts()
-
-    def remove_parts(self) -> None:
-        shutil.rmtree(self.parts)

@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from maps.atlas.layer_store import LayerStore
 from maps.atlas.null import NULL_KINDS, SHUFFLED, is_null
 from maps.atlas.reader import CALIBRATION_FILE, Atlas
 from maps.atlas.schema import Row, head_of, make_table, mapping_row
 from maps.errors import MapsError
 from maps.heads.salient_tokens import SalientCounts
 from maps.mapping.calibration import Calibration
-from maps.mapping.mapper import LayerStore, time_now
+from maps.mapping.mapper import time_now
 from maps.mapping.model import Model
 from maps.mapping.rows import head_row
 from maps.scoring.measures import open_atlas_model

@@ -1,23 +1,33 @@
-"""The atlases that pages use: those whose files are valid. A file that is replaced is checked again."""
+"""The atlases that pages use: those whose files are valid. A file that is replaced is checked again.
+
+Jobs add atlases while the app runs.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from threading import Lock
 
 from maps.atlas.random_csv import RANDOM_CSV
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
+from space.atlases.names import name_atlas, sort_by_reading
 
 CHECKED_FILES = (*SCHEMAS, RANDOM_CSV)
 
 
 class ShownAtlases(Mapping[str, Atlas]):
-    """Atlases by model, without those that have become damaged since they were opened and checked."""
+    """Atlases by model, without those that have become damaged since they were opened and checked.
 
-    def __init__(self, atlases: Mapping[str, Atlas]) -> None:
-        self._atlases = dict(atlases)
+    `models`: the first atlas of every model, from `name_atlas`. Any thread may call the methods.
+    """
+
+    def __init__(self, atlases: Mapping[str, Atlas], models: Mapping[str, Atlas] | None = None) -> None:
+        self._atlases = dict(atlases)  # never changed: another one takes its place
+        self._models = dict(models or {})
+        self._change_lock = Lock()
         self._times = {model: file_times(atlas) for model, atlas in self._atlases.items()}
         self._damage: dict[str, str] = {}
 
@@ -48,6 +58,19 @@ class ShownAtlases(Mapping[str, Atlas]):
     def problems(self) -> list[str]:
         return [problem for model in self._atlases if (problem := self.problem(model))]
 
+    def show(self, atlas: Atlas) -> None:
+        """Shows an atlas that was checked, in the place of another one of its name. An unfinished one replaces none."""
+        with self._change_lock:
+            models = dict(self._models)
+            named = name_atlas(atlas, models)
+            before = self._atlases.get(named.model)
+            if before is not None and is_unfinished(named) and not is_unfinished(before):
+                return
+            self._models = models
+            self._times = {**self._times, named.model: file_times(named)}
+            self._damage.pop(named.model, None)
+            self._atlases = sort_by_reading({**self._atlases, named.model: named}, list(models))
+
     def _check(self, model: str, atlas: Atlas, changed: list[str]) -> None:
         """Checks the changed files, or all if the atlas was damaged; the operator is told the reason."""
         was_damaged = self._damage.pop(model, None)
@@ -58,6 +81,11 @@ class ShownAtlases(Mapping[str, Atlas]):
             self._damage[model] = (
                 f"The atlas of {model} is damaged, so it is not shown. Please tell the person who runs this site."
             )
+
+
+def is_unfinished(atlas: Atlas) -> bool:
+    """Whether an atlas holds the layers so far of a mapping that goes on."""
+    return "unfinished" in atlas.info
 
 
 def file_times(atlas: Atlas) -> dict[str, int]:

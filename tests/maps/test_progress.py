@@ -11,7 +11,7 @@ from maps.commands.arguments import progress_bar
 from maps.progress import open_bar, use_bars
 
 
-class QuietBar(tqdm):  # type: ignore[type-arg]
+class QuietBar(tqdm):  # type: ignore[misc]
     """A bar that notes its last state."""
 
     last: dict[str, object]

@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import DatasetCard
 
+from maps.atlas.layer_store import LayerStore
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import LAYER_TABLES, SCHEMAS, Row, make_table
 from maps.errors import MapsError
 from maps.files.atomic import write_file
-from maps.mapping.mapper import LayerStore, map_model
+from maps.mapping.mapper import map_model
 from maps.mapping.settings import MappingSettings
 from maps.types import HeadId, Relation
 from tests.small_models import WORDS, SmallModel, random_weights, save_model_folder
