@@ -48,6 +48,7 @@ def serve() -> None:
         services.publisher.start()
     try:  # from here on, since a signal may come while the server starts
         services.live_model.start()
+        services.jobs.start()
         services.search_indexes.start_building(services.atlases)
         limits = ConnectionLimits(connection_limit())
         options = launch_arguments(services, limits)
@@ -56,6 +57,7 @@ def serve() -> None:
         print_addresses(address, services)
         site.block_thread()
     finally:
+        services.jobs.stop()
         services.live_model.close()
         for sentence in services.publisher.stop() if services.publisher is not None else ():
             print_text(sentence, sys.stderr)

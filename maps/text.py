@@ -94,8 +94,14 @@ def shorten(text: str, max_length: int) -> str:
 
 def pluralize(count: int, noun: str) -> str:
     """A count with its noun: `1 head`, `1,200 heads`, `2 replies`."""
-    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("ly") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
+    return f"{count:,} {noun if count == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun of this project: `heads`, `replies`, `passes`."""
+    if noun.endswith("ly"):
+        return f"{noun.removesuffix('y')}ies"
+    return f"{noun}es" if noun.endswith("ss") else f"{noun}s"
 
 
 def relation_label(name: str) -> str:

@@ -27,6 +27,9 @@ from space import __version__
 from space.atlases.catalogue import HubAccess, open_atlases
 from space.atlases.hidden import VisibleAtlases
 from space.atlases.shown import ShownAtlases
+from space.jobs.atlases import JobAtlases
+from space.jobs.runner import JobRunner
+from space.jobs.store import JobStore
 from space.live.download import WEIGHTS_ORIGIN, download_weights
 from space.live.process import LiveModel, make_live_model
 from space.one_time_files import OneTimeFiles
@@ -67,7 +70,8 @@ class Services:
     the studies. On a Space (`is_on_space`) people sign in with Hugging Face if it has a login, and `organisers` are
     user names, normalised; elsewhere `organiser_key` is the key in the organiser's link. `public_address` is the
     Space's address outside the frame of huggingface.co. `ledger` is None if no dataset keeps the judgments;
-    `publisher` keeps it up to date. With `has_mcp` the endpoints are MCP tools too.
+    `publisher` keeps it up to date. `jobs` maps and describes models for organisers. With `has_mcp` the endpoints are
+    MCP tools too.
     """
 
     whole_atlases: Mapping[str, Atlas]
@@ -80,6 +84,7 @@ class Services:
     organisers: frozenset[str]
     organiser_key: str = field(repr=False)
     public_address: str
+    jobs: JobRunner = field(repr=False)
     has_login: bool = False
     ledger: LedgerView | None = None
     publisher: Publisher | None = None
@@ -182,6 +187,7 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
         organisers=frozenset(filter(None, map(normalise_name, organisers))),
         organiser_key="" if on_space else secrets.token_urlsafe(24),
         public_address=f"https://{host}" if host else "",
+        jobs=open_jobs(data, opened.atlases, environment),
         has_login=on_space and bool(environment.get("OAUTH_CLIENT_ID")),
         ledger=ledger,
         publisher=Publisher(ledger) if ledger else None,
@@ -193,6 +199,15 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
         has_mcp=is_mcp_wanted(environment),
         is_zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("true", "t", "1"),
     )
+
+
+def open_jobs(data: Path, atlases: ShownAtlases, environment: Mapping[str, str]) -> JobRunner:
+    """The jobs of this app, and the atlases of earlier ones, which are shown beside those that are configured."""
+    store = JobStore(data / "jobs" / "jobs.sqlite")
+    shown = JobAtlases(atlases, data / "jobs" / "previews")
+    for job in store.all_jobs():
+        shown.update(Path(job.folder))
+    return JobRunner(store, data / "jobs", environment, lambda job: shown.update(Path(job.folder)))
 
 
 def is_mcp_wanted(environment: Mapping[str, str]) -> bool:

@@ -18,6 +18,7 @@ from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
 from space.pages.explore import page as explore
 from space.pages.head import page as head
+from space.pages.models import page as models
 from space.pages.organise import page as organise
 from space.pages.search import page as search
 from space.pages.try_it import page as trying
@@ -56,6 +57,7 @@ def build_about(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - 
 
 
 GRADIO_PAGES = (
+    ("Models", "models", models.build),
     ("Annotate", "annotate", annotate.build),
     ("Agreement", "agreement", agreement.build),
     ("About", "about", build_about),

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, positive_int, print_text
-from maps.commands.arguments import add_model_options, model_from, progress_bar, settings_from
-from maps.errors import MapsError
+from maps.commands.arguments import add_model_options, model_from, progress_bar, reading_from, settings_from
+from maps.errors import MapsError, RunFailedError
 from maps.llm.notices import print_above_bar
 from maps.mapping.reading import AUTO
 from maps.text import pluralize
@@ -34,6 +34,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     )
     p.add_argument("--address", help="the Ray cluster's (default: start Ray on this machine for the run)")
     p.add_argument("--cpus", type=positive_int, help="processors for each layer on Ray (default: all of a machine)")
+    p.add_argument("--dry-run", action="store_true", help="say what it takes on this machine, and map nothing")
     p.set_defaults(run=run)
 
 
@@ -50,6 +51,9 @@ def add_mapping_options(p: argparse.ArgumentParser, out: str) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Maps a model; returns at once where the atlas is finished."""
     out: Path = arguments.out
+    if arguments.dry_run:
+        print_plan(arguments)
+        return
     resolve_auto_reading(arguments)
     settings = settings_from(
         arguments,
@@ -70,6 +74,19 @@ def run(arguments: argparse.Namespace) -> None:
         print_text(f"The atlas in {out} was already finished.")
         return
     print_text(f"Mapped {pluralize(len(atlas.head_ids), 'head')} of {atlas.model}: the atlas is in {out}.")
+
+
+def print_plan(arguments: argparse.Namespace) -> None:
+    """Prints what mapping takes; raises RunFailedError where it does not fit on this machine."""
+    from maps.experiments.mapping_plan import Machine, misfit, plan_mapping, plan_sentences
+    from maps.weights.open import open_checkpoint
+
+    reading = AUTO if arguments.reading == AUTO else str(reading_from(arguments))
+    plan = plan_mapping(open_checkpoint(model_from(arguments)), reading)
+    machine = Machine.measure(arguments.out)
+    print_text("\n".join(plan_sentences(plan, machine)))
+    if problem := misfit(plan, machine):
+        raise RunFailedError(problem)
 
 
 def resolve_auto_reading(arguments: argparse.Namespace) -> None:

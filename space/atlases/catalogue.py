@@ -27,7 +27,7 @@ class HubAccess(NamedTuple):
 class OpenedAtlases(NamedTuple):
     """The atlases and the Hub datasets from which some were read, both by model; and a sentence per skipped atlas."""
 
-    atlases: Mapping[str, Atlas]
+    atlases: ShownAtlases
     hub_datasets: Mapping[str, str]
     skipped_atlas_messages: tuple[str, ...]
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Condition, Thread
@@ -25,6 +25,8 @@ from space.jobs.worker import RECORD_MARK, WORKER_FOLDER
 
 ROOT = Path(__file__).parents[2]
 LOG_LINES = 200  # of the running job, kept in memory; the file has all
+QUICK_FOLDER = "quick"  # where quick commands take turns, beside the queue
+QUICK_SECONDS = 120.0
 STOP_SECONDS = 30.0  # for a command to stop cleanly after an interrupt; then it is killed, which loses nothing
 APP_SECRETS = ("MAPS_PSEUDONYM_KEY",)  # that no command of the library needs
 KEY_GONE_MESSAGE = "The app was restarted, and the key for this job was kept in memory only. Type it again to go on."
@@ -92,6 +94,7 @@ class JobRunner:
         if self._thread is not None:
             self._thread.join(STOP_SECONDS + 5)
         self._lock.close()
+        self.store.close()
 
     def submit(self, request: JobRequest) -> Job:
         """Puts a job into the queue; raises JobError if it is there already, or if no jobs run here."""
@@ -124,6 +127,21 @@ class JobRunner:
         resumed = self.store.change(job_id, (State.PAUSED, State.FAILED), State.QUEUED)
         self._wake()
         return resumed
+
+    def run_now(self, arguments: Sequence[str], keys: Mapping[str, str], seconds: float = QUICK_SECONDS) -> list[str]:
+        """The lines of a quick command, which runs beside the queue; raises JobError if it fails or takes too long."""
+        command = worker_command(self._folder / QUICK_FOLDER, arguments)
+        with start_child(command, {**self._environment, **keys}) as child:
+            try:
+                output, _ = child.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                raise JobError("This took too long and was stopped. Try again when no job is running.") from None
+        printed = (line for line in output.splitlines() if line.strip() and not line.startswith(RECORD_MARK))
+        lines = [escape_invisible(line) for line in printed]
+        if child.returncode:
+            raise JobError(lines[-1] if lines else KILLED_MESSAGE)
+        return lines
 
     def progress(self, job: Job) -> Progress | None:
         """How far the running step of a job is; None if the job does not run or has not told yet."""
@@ -190,7 +208,7 @@ class JobRunner:
     def _run_step(self, job: Job, step: Step) -> str:
         """Runs a step to its end; returns why it failed, in one sentence, or an empty text."""
         self._progress = None
-        command = [sys.executable, "-m", "space.jobs.worker", str(self._folder / WORKER_FOLDER), *step.arguments]
+        command = worker_command(self._folder / WORKER_FOLDER, step.arguments)
         environment = self._environment | self._keys.get(job.job_id, {})
         with self.log_file(job.job_id).open("a", encoding="utf-8") as log, start_child(command, environment) as child:
             self._child = child
@@ -214,6 +232,10 @@ class JobRunner:
                 self._lines.append(last)
                 print(last, file=log, flush=True)
         return last
+
+
+def worker_command(folder: Path, arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "space.jobs.worker", str(folder), *arguments]
 
 
 def start_child(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:

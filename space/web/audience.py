@@ -45,6 +45,14 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     **dict.fromkeys(("ask_to_close_study", "close_study"), (ORGANISERS, "ends a study")),
     **dict.fromkeys(("preview_study", "create_study"), (ORGANISERS, "a new study")),
     **dict.fromkeys(("ask_to_withdraw", "withdraw"), (ORGANISERS, "withdraws an annotator")),
+    "open_models_page": (ANYONE, "/models: the list of models; its jobs for organisers only"),
+    **dict.fromkeys(("refresh_jobs", "change_job"), (ORGANISERS, "/models: the jobs of the app")),
+    **dict.fromkeys(("check_model", "map_model"), (ORGANISERS, "/models: maps a model")),
+    **dict.fromkeys(
+        ("show_question", "try_describer", "describe_all", "show_answers"), (ORGANISERS, "/models: describes heads")
+    ),
+    "measure_evidence": (ORGANISERS, "/models: measures the evidence for descriptions"),
+    "upload_atlas": (ORGANISERS, "/models: uploads an atlas to the Hub"),
     "sign_out_organiser": (ORGANISERS, "ends their session"),
     "decide": (ORGANISERS, "decides on a disagreement"),
 }

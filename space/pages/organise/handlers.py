@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate
+from typing import Any
 
 import gradio as gr
 
@@ -39,23 +38,8 @@ from space.web.errors import show_errors
 from space.web.sessions import Annotator
 from space.web.updates import Inputs, Updates
 
-ORGANISERS_ONLY = "Only an organiser can do that. Reload the page and sign in as one."
 HIDDEN_ANSWERS = "The answers of this study are hidden while it is running. Open the item with the answers shown."
 SIGNED_OUT_MESSAGE = "You are signed out. The organiser's link signs you in until the app is started anew."
-OrganiserHandler = Callable[Concatenate[OrganisePage, Annotator, Inputs, ...], Updates]
-
-
-def for_organisers(page: OrganisePage, handler: OrganiserHandler, *extra: Any) -> Any:
-    """Wraps a handler so that it runs for organisers only; everybody else gets an error."""
-
-    def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
-        organiser = sessions.identify_organiser(page.services, inputs[page.organiser_token], request)
-        if organiser is None:
-            raise MapsError(ORGANISERS_ONLY)
-        return handler(page, organiser, inputs, *extra) or gr.skip()
-
-    handle.__name__ = handler.__name__  # Gradio names the endpoint after it
-    return show_errors(handle)
 
 
 def page_load_handler(page: OrganisePage) -> Any:

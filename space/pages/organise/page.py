@@ -8,9 +8,9 @@ import gradio as gr
 
 from space.pages.annotate.view import dependent_questions
 from space.pages.organise import handlers
-from space.pages.organise.handlers import for_organisers
 from space.pages.organise.updates import OrganisePage
 from space.services import Services
+from space.web.organisers import for_organisers
 from space.web.updates import inputs_of
 
 PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}

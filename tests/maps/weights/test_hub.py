@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from maps.errors import MapsError
+from maps.experiments.mapping_plan import plan_mapping
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.hub import open_hub_model
 from tests.hub.loopback import LoopbackHub
@@ -85,6 +86,14 @@ def test_only_the_needed_tensors_are_sent(hub: LoopbackHub, folder: Path, tmp_pa
     )
     assert {seen.status for seen in hub.matching_requests("GET /files/")} == {206}
     assert len(hub.matching_requests("GET /files/")) == 2 + len(tensors)
+
+
+def test_a_plan_tells_what_will_be_sent(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:
+    hub.add_model(NAME, folder)
+    sent = sum(tensor.nbytes for tensor in everything(opened(hub, tmp_path)).values())
+    assert plan_mapping(opened(hub, tmp_path / "new"), "paper").download_bytes == sent
+    whole = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    assert plan_mapping(opened(hub, tmp_path / "new"), "auto").download_bytes == whole
 
 
 def test_nothing_is_downloaded_twice(hub: LoopbackHub, folder: Path, tmp_path: Path) -> None:

@@ -48,7 +48,6 @@ def running(folder: Path, on_change: Callable[[Job], None] = lambda _job: None) 
         yield runner
     finally:
         runner.stop()
-        store.close()
 
 
 def wait_for(runner: JobRunner, job: Job, *states: State) -> Job:

@@ -1,0 +1,206 @@
+"""What mapping a model takes on this machine, told before it starts: from the headers of its weights and a measurement.
+
+    operations of a layer ≈ 2 V (d KV d_h + H d_h² + d H N)    values, saliency, targets of N salient tokens
+    first MLP             ≈ 2 V m                              m weights; a calibrated reading runs four blocks
+    a calibration         ≈ 2 T P                              P weights of the model, run on T tokens
+    its maps              ≈ 2 V d² a layer
+
+The work on heads takes about `OVERHEAD` times as long as these operations in a plain product of matrices on the same
+machine: relations are scored too, tokens sorted, weights unpacked. `benchmarks.mapping_plan` compares them.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from maps.experiments.auto_reading import BEST_READING
+from maps.experiments.calibrate import TOKENS
+from maps.mapping.reading import AUTO, Reading
+from maps.text import pluralize
+from maps.weights.checkpoint import Checkpoint, is_of_mlp
+from maps.weights.gguf_file import GgufFile
+from maps.weights.hub import HubBinFiles, RangedSafetensors
+
+OVERHEAD, PRODUCT_OVERHEAD = 2.2, 1.2  # measured: benchmarks/mapping_plan.py
+SALIENT_TOKENS = 60  # of each head, the held-out ones included
+CALIBRATED_BLOCKS = 4  # that a calibrated reading runs on all tokens
+PROCESS_BYTES = 1.3e9  # of a process with torch, and its working memory
+CALIBRATION_BYTES = 1.5e9  # of a calibration beside the weights
+BYTES_OF_A_MAPPING = 90  # on disk, compressed, with all other tables: 1.4 MB of 270 heads with 60 mappings
+WEIGHT_ENDINGS = (".safetensors", ".bin")
+MATMUL_SIZE, MEASURED_SECONDS = 1536, 0.5
+
+
+@dataclass(frozen=True)
+class MappingPlan:
+    """What mapping takes. Bytes to download are those that are not on this machine yet."""
+
+    model: str
+    architecture: str
+    layers: int
+    heads: int
+    vocabulary: int
+    reading: str
+    download_bytes: int
+    memory_bytes: int
+    disk_bytes: int
+    operations: float
+
+    def seconds(self, rate: float) -> float:
+        """About how long it takes on a machine that does `rate` operations a second in a product of matrices."""
+        return self.operations / rate
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine has to give now."""
+
+    free_memory: int
+    free_disk: int
+    rate: float
+
+    @classmethod
+    def measure(cls, folder: Path) -> Machine:
+        """Looks at the memory, at the disk of a folder, and multiplies matrices for half a second."""
+        existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+        return cls(free_memory_bytes(), shutil.disk_usage(existing).free, matmul_rate())
+
+
+def plan_mapping(checkpoint: Checkpoint, reading_name: str) -> MappingPlan:
+    """The plan for all layers of a model in a reading; `auto` is planned as the best reading, with a calibration."""
+    reading = BEST_READING if reading_name == AUTO else Reading.parse(reading_name)
+    shape, source = checkpoint.shape, checkpoint.source
+    parameters = sum(math.prod(source.shape(name)) for name in source.names())
+    layers, is_calibrated = list(shape.layers_with_heads), reading.needs_calibration
+    in_heads = sum(operations_of_heads(checkpoint, layer) for layer in layers)
+    download = bytes_to_download(checkpoint, layers, is_calibrated)
+    return MappingPlan(
+        model=checkpoint.model,
+        architecture=shape.architecture,
+        layers=len(layers),
+        heads=shape.heads,
+        vocabulary=checkpoint.vocabulary.size,
+        reading=str(reading),
+        download_bytes=download,
+        memory_bytes=int(memory_needed(checkpoint, parameters, is_calibrated)),
+        disk_bytes=download + disk_needed(checkpoint, is_calibrated),
+        operations=OVERHEAD * in_heads + PRODUCT_OVERHEAD * other_operations(checkpoint, reading, parameters),
+    )
+
+
+def operations_of_heads(checkpoint: Checkpoint, layer: int) -> float:
+    """Of a layer's heads: values, saliency, and the targets of salient tokens."""
+    vocabulary, own = checkpoint.vocabulary.size, checkpoint.shape.in_layer(layer)
+    values = own.width * own.kv_heads * own.head_width
+    return 2.0 * vocabulary * (values + own.heads * own.head_width**2 + own.width * own.heads * SALIENT_TOKENS)
+
+
+def other_operations(checkpoint: Checkpoint, reading: Reading, parameters: int) -> float:
+    """Of the MLPs that run on all tokens, of the maps of a calibration, and of the calibration itself."""
+    shape, vocabulary = checkpoint.shape, checkpoint.vocabulary.size
+    is_calibrated = reading.needs_calibration
+    mlps = CALIBRATED_BLOCKS if is_calibrated else int(reading.reads_first_mlp)
+    operations = 2.0 * vocabulary * mlps * weights_of_first_mlp(checkpoint)
+    if reading.source == "calibrated":
+        operations += 2.0 * vocabulary * shape.width**2 * len(shape.layers_with_heads)
+    return operations + (2.0 * TOKENS * parameters if is_calibrated else 0)
+
+
+def weights_of_first_mlp(checkpoint: Checkpoint) -> int:
+    roles = [role for role in checkpoint.layout.names if is_of_mlp(role)]
+    found = [checkpoint.find_tensor_name(role, checkpoint.shape.first_mlp) for role in roles]
+    return sum(math.prod(checkpoint.source.shape(name)) for name in found if name is not None)
+
+
+def memory_needed(checkpoint: Checkpoint, parameters: int, is_calibrated: bool) -> float:
+    """The most bytes in memory: E, U and the rows of all tokens; a calibration needs the model in float32 first."""
+    is_gguf = isinstance(checkpoint.source, GgufFile)  # whose tensors are unpacked to float32
+    numbers = checkpoint.vocabulary.size * checkpoint.shape.width
+    rows = numbers * (4 if is_gguf else 2) * (2 + (not checkpoint.is_tied))
+    mapping = PROCESS_BYTES + rows + 4 * numbers * (is_gguf + is_calibrated)
+    return max(mapping, CALIBRATION_BYTES + 5.0 * parameters) if is_calibrated else mapping
+
+
+def disk_needed(checkpoint: Checkpoint, is_calibrated: bool) -> int:
+    """The bytes of the atlas, of a calibration, and of the streams that are kept while it is fitted."""
+    shape = checkpoint.shape
+    atlas = len(shape.layers_with_heads) * shape.heads * SALIENT_TOKENS * BYTES_OF_A_MAPPING
+    streams = TOKENS * shape.width * (2 * (shape.layers + 1) + 4 * CALIBRATED_BLOCKS)
+    maps = 4 * (shape.layers - 1) * shape.width**2
+    return atlas + (streams + maps if is_calibrated else 0)
+
+
+def bytes_to_download(checkpoint: Checkpoint, layers: list[int], is_run: bool) -> int:
+    """What is fetched from the Hub: the tensors that mapping reads, and whole files where the model is run."""
+    source = checkpoint.source
+    if checkpoint.is_on_disk:
+        return 0
+    if isinstance(source, RangedSafetensors) and not is_run:
+        entries = [source.entry(name) for name in checkpoint.needed_tensors(layers)]
+        return sum(entry.stop - entry.start for entry in entries if entry is not None)
+    if not isinstance(source, RangedSafetensors | HubBinFiles):
+        return 0
+    sizes, folder = source.snapshot.file_sizes, source.snapshot.folder
+    return sum(size for file, size in sizes.items() if file.endswith(WEIGHT_ENDINGS) and not (folder / file).exists())
+
+
+def free_memory_bytes() -> int:
+    """The memory that is free for a new process: of the machine, or of the container that limits it."""
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines() if Path("/proc/meminfo").exists() else []
+    kilobytes = next((int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), None)
+    free = kilobytes * 1024 if kilobytes is not None else 8 << 30
+    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    if limit.exists() and (text := limit.read_text(encoding="ascii").strip()).isdecimal():
+        free = min(free, int(text) - int(used.read_text(encoding="ascii")))
+    return free
+
+
+def matmul_rate() -> float:
+    """Operations a second of this machine in a product of matrices in float32."""
+    left, right = torch.rand(MATMUL_SIZE, MATMUL_SIZE), torch.rand(MATMUL_SIZE, MATMUL_SIZE)
+    left @ right  # the first one starts the threads
+    count, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < MEASURED_SECONDS:
+        left @ right
+        count += 1
+    return count * 2 * MATMUL_SIZE**3 / elapsed
+
+
+def plan_sentences(plan: MappingPlan, machine: Machine) -> list[str]:
+    """The plan in sentences for the terminal and the page of models."""
+    heads = f"{plan.layers:,} layers of {pluralize(plan.heads, 'head')}"
+    return [
+        f"{plan.model} ({plan.architecture}): {heads}, vocabulary {plan.vocabulary:,}. Reading: {plan.reading}.",
+        f"To download: {size_text(plan.download_bytes) if plan.download_bytes else 'nothing'}.",
+        f"Memory: about {size_text(plan.memory_bytes)}; {size_text(machine.free_memory)} are free now.",
+        f"Disk: about {size_text(plan.disk_bytes)}; {size_text(machine.free_disk)} are free.",
+        f"Time on this machine: about {pluralize(math.ceil(plan.seconds(machine.rate) / 60), 'minute')}, from a "
+        f"measurement of half a second ({machine.rate / 1e9:,.0f} billion operations a second).",
+    ]
+
+
+def size_text(size: int) -> str:
+    """`850 MB`, `9.2 GB`."""
+    return f"{max(1, round(size / 1e6)):,} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
+
+
+def misfit(plan: MappingPlan, machine: Machine) -> str:
+    """Why the model does not fit on this machine, and what to do, in one sentence; empty if it does."""
+    if plan.memory_bytes > machine.free_memory:
+        remedy = " or choose a reading without a calibration" if Reading.parse(plan.reading).needs_calibration else ""
+        return (
+            f"{plan.model} does not fit here: mapping takes about {size_text(plan.memory_bytes)} of memory, and "
+            f"{size_text(machine.free_memory)} are free. Use a larger machine{remedy}."
+        )
+    if plan.disk_bytes > machine.free_disk:
+        return (
+            f"{plan.model} does not fit here: mapping takes about {size_text(plan.disk_bytes)} of disk, and "
+            f"{size_text(machine.free_disk)} are free. Free some space."
+        )
+    return ""

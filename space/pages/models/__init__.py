@@ -1,0 +1,1 @@
+"""The page of models: a list for visitors; mapping, describing, measuring and pushing for organisers."""

@@ -1,0 +1,257 @@
+"""What organisers can do on the page of models. Every handler but the page's load runs through `for_organisers`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from maps.atlas.reader import Atlas
+from maps.data import parse_relation
+from maps.describers.names import RESERVED_NAMES
+from maps.errors import MapsError
+from maps.files.atomic import write_file
+from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.shown import is_unfinished
+from space.components.markup import Html, join_html, notice
+from space.jobs import recipes
+from space.jobs.job import Job, JobRequest, State, Step
+from space.jobs.recipes import ModelRequest, ServerRequest
+from space.pages.models import view
+from space.pages.models.layout import ModelsPage
+from space.pages.models.view import JobStatus
+from space.pages.try_it.question import split_pair
+from space.services import Services
+from space.web.errors import show_errors
+from space.web.sessions import Annotator, identify_organiser
+from space.web.updates import Inputs, Updates
+
+MAX_PAIRS = 20_000  # of an own relation
+STARTED_MESSAGE = "The job is in the list above. You can leave this page; it goes on."
+
+
+def page_load_handler(page: ModelsPage) -> Any:
+    """The page's load: the list for everybody, the jobs for organisers."""
+
+    def open_models_page(inputs: dict[Any, Any], request: gr.Request) -> Any:
+        if identify_organiser(page.services, inputs[page.organiser_token], request) is None:
+            return {page.models: models_html(page.services), page.content_column: gr.update(visible=False)}
+        return page_updates(page) | {page.content_column: gr.update(visible=True)}
+
+    return show_errors(open_models_page)
+
+
+def page_updates(page: ModelsPage) -> Updates:
+    """The list of models, the jobs, and the timer, which runs while a job does."""
+    services = page.services
+    jobs, names = services.jobs.store.all_jobs(), list(services.atlases)
+    finished = [name for name in names if not is_unfinished(services.atlases[name])]
+    asks_for_key = any(job.state is State.PAUSED and job.key_name for job in jobs)
+    return {
+        page.models: models_html(services),
+        page.jobs: view.jobs_html([job_status(services, job) for job in jobs]),
+        page.timer: gr.update(active=any(job.state.is_active for job in jobs)),
+        page.resume_key: gr.update(visible=asks_for_key),
+        **{field: gr.update(choices=finished) for field in page.atlas_fields},
+    }
+
+
+def models_html(services: Services) -> Html:
+    """What everybody sees."""
+    return Html("<h1>Models</h1>{}{}").format(view.visitors_notice(services), view.models_table(services))
+
+
+def job_status(services: Services, job: Job) -> JobStatus:
+    runner = services.jobs
+    return JobStatus(job, runner.progress(job), runner.log_lines(job, view.LOG_LINES))
+
+
+def refresh_jobs(page: ModelsPage, _organiser: Annotator, _inputs: Inputs) -> Updates:
+    return page_updates(page)
+
+
+def change_job(page: ModelsPage, _organiser: Annotator, inputs: Inputs, job_id: object, act: object) -> Updates:
+    """Pauses, cancels or resumes a job."""
+    runner = page.services.jobs
+    if not isinstance(job_id, int) or act not in ("pause", "cancel", "resume"):
+        raise MapsError("This button is not known here. Reload the page.")
+    if act == "resume":
+        runner.resume(job_id, str(inputs[page.resume_key] or ""))
+    elif act == "pause":
+        runner.pause(job_id)
+    else:
+        runner.cancel(job_id)
+    return page_updates(page) | {page.resume_key: gr.update(value="")}
+
+
+def check_model(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """Says what mapping a model takes on this machine, before anything is downloaded but its headers."""
+    tab = page.add
+    request = model_request(page, inputs)
+    steps = recipes.mapping_steps(request, atlas_folder(page.services, request))
+    lines = page.services.jobs.run_now(steps[0].arguments, {})
+    return {tab.message: join_html(notice(line) for line in lines)}
+
+
+def map_model(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
+    request = model_request(page, inputs)
+    folder = atlas_folder(page.services, request)
+    page.services.jobs.submit(recipes.mapping_job(request, folder, organiser.pseudonym))
+    return page_updates(page) | {page.add.message: notice(STARTED_MESSAGE, "receipt")}
+
+
+def model_request(page: ModelsPage, inputs: Inputs) -> ModelRequest:
+    """The model that an organiser typed, checked; raises MapsError with one sentence if it cannot be mapped."""
+    services, fields = page.services, page.add.fields
+    values = {name: inputs[field] for name, field in fields.items()}
+    model = recipes.check_model_name(str(values["model"] or ""), services.is_on_space)
+    request = ModelRequest(
+        model,
+        str(values["revision"] or "").strip(),
+        str(values["reading"] or recipes.AUTO),
+        own_relations(services, str(values["relation"] or ""), str(values["pairs"] or "")),
+        str(values["repo"] or "").strip(),
+        bool(values["is_private"]),
+    )
+    recipes.push_steps(Path(), request.repo, request.is_private)  # refuses a dataset's name at once
+    return request
+
+
+def atlas_folder(services: Services, request: ModelRequest) -> Path:
+    return services.data_folder.resolve() / "atlases" / recipes.folder_name(request)
+
+
+def own_relations(services: Services, name: str, pairs: str) -> tuple[tuple[str, Path], ...]:
+    """The relation that an organiser pasted, as a file that its content names; raises MapsError if it is not valid."""
+    lines = [line for line in pairs.splitlines() if line.strip()]
+    if not lines and not name.strip():
+        return ()
+    if not lines or not name.strip():
+        raise MapsError("An own relation needs a name, and its pairs one a line: France → Paris.")
+    if len(lines) > MAX_PAIRS:
+        raise MapsError(f"{len(lines):,} pairs are too many; a relation can have {MAX_PAIRS:,} here.")
+    split = [split_pair(line) for line in lines]
+    if wrong := [line for line, (left, right) in zip(lines, split, strict=True) if not left or not right]:
+        raise MapsError(f"This line is not a pair: {wrong[0][:100]!r}. Write France → Paris, one pair a line.")
+    relation = parse_relation(name.strip().replace(" ", "_"), [list(pair) for pair in split])
+    content = [list(pair) for pair in relation.pairs]
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    path = services.data_folder.resolve() / "relations" / f"{digest}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, json.dumps(content, ensure_ascii=False).encode())
+    return ((relation.name, path),)
+
+
+def show_question(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """The question about one head as the describer would get it, and what asking about all heads costs."""
+    tab, server = page.describe, describer_request(page, inputs)
+    atlas = chosen_atlas(page.services, inputs[tab.fields["atlas"]])
+    if server.name in RESERVED_NAMES:
+        return {tab.message: notice("This describer asks no model and costs nothing.")}
+    step = recipes.description_steps(atlas.folder, server, None, operations=False)[0]
+    lines = page.services.jobs.run_now([*step.arguments, "--dry-run"], server.keys)
+    price, question = lines[0], "\n".join(lines[1:])
+    shown = Html("{}<details><summary>The question about one head</summary><pre>{}</pre></details>")
+    return {tab.message: shown.format(notice(price), question)}
+
+
+def try_describer(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
+    return start_describing(page, organiser, inputs, recipes.TRIAL_HEADS)
+
+
+def describe_all(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
+    return start_describing(page, organiser, inputs, None)
+
+
+def start_describing(page: ModelsPage, organiser: Annotator, inputs: Inputs, sample: int | None) -> Updates:
+    tab, server = page.describe, describer_request(page, inputs)
+    folder = own_folder(page.services, inputs[tab.fields["atlas"]])
+    steps = recipes.description_steps(folder, server, sample, operations=inputs[tab.fields["operations"]] is True)
+    heads = f"{sample} heads of " if sample else ""
+    title = f"Describe {heads}{inputs[tab.fields['atlas']]} by {server.name}"
+    return submit(page, organiser, title, folder, steps, server) | {tab.message: notice(STARTED_MESSAGE, "receipt")}
+
+
+def show_answers(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """The newest descriptions of a describer, and the heads on which it failed, with the reasons."""
+    tab, server = page.describe, describer_request(page, inputs)
+    atlas = chosen_atlas(page.services, inputs[tab.fields["atlas"]])
+    return {tab.message: view.answers_html(atlas, server.name)}
+
+
+def describer_request(page: ModelsPage, inputs: Inputs) -> ServerRequest:
+    fields = page.describe.fields
+    return server_request({name: inputs[fields[name]] for name in ("name", "url", "key", "max_cost")})
+
+
+def server_request(values: dict[str, Any]) -> ServerRequest:
+    """A language model as an organiser named it; raises MapsError if there is no name."""
+    name = str(values["name"] or "").strip()
+    if not name or name.startswith("-"):
+        raise MapsError("Name a model, such as gpt-4o, hf:MODEL, or offline for the rules.")
+    limit = values["max_cost"]
+    max_cost = float(limit) if isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 0 else None
+    return ServerRequest(name, str(values["url"] or "").strip(), str(values["key"] or "").strip(), max_cost)
+
+
+def measure_evidence(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
+    tab = page.evidence
+    values = {name: inputs[field] for name, field in tab.fields.items()}
+    scorer = server_request(values) if str(values["name"] or "").strip() else None
+    sample = int(values["sample"]) if isinstance(values["sample"], int | float) and values["sample"] >= 1 else None
+    folder = own_folder(page.services, values["atlas"])
+    options = ("--no-random", *(("--predict",) if values["predict"] is True else ()))
+    steps = recipes.evidence_steps(folder, scorer, sample, options)
+    title = f"Measure evidence for {values['atlas']}" + (f" with {scorer.name}" if scorer else "")
+    return submit(page, organiser, title, folder, steps, scorer) | {tab.message: notice(STARTED_MESSAGE, "receipt")}
+
+
+def upload_atlas(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
+    tab = page.upload
+    values = {name: inputs[field] for name, field in tab.fields.items()}
+    atlas, repo = chosen_atlas(page.services, values["atlas"]), str(values["repo"] or "").strip()
+    if not repo:
+        raise MapsError("Name the dataset that the atlas is uploaded to: user/name.")
+    steps = tuple(recipes.push_steps(atlas.folder, repo, values["is_private"] is True))
+    title = f"Upload {values['atlas']} to {repo}"
+    return submit(page, organiser, title, atlas.folder, steps) | {tab.message: notice(STARTED_MESSAGE, "receipt")}
+
+
+def submit(
+    page: ModelsPage,
+    organiser: Annotator,
+    title: str,
+    folder: Path,
+    steps: tuple[Step, ...],
+    server: ServerRequest | None = None,
+) -> Updates:
+    keys = server.keys if server is not None else {}
+    page.services.jobs.submit(JobRequest(title, str(folder), steps, organiser.pseudonym, keys))
+    return page_updates(page)
+
+
+def chosen_atlas(services: Services, name: object) -> Atlas:
+    """The finished atlas of that name; raises MapsError for any other name."""
+    atlas = services.whole_atlas(str(name))
+    if is_unfinished(atlas):
+        raise MapsError(f"{name} is still being mapped. Wait until its job is done.")
+    return atlas
+
+
+def own_folder(services: Services, name: object) -> Path:
+    """The folder of an atlas, for jobs that write into it; a shipped or downloaded atlas is copied first."""
+    folder = chosen_atlas(services, name).folder.resolve()
+    is_downloaded = str(name) in services.hub_datasets
+    if folder.parent != PREBUILT_FOLDER.resolve() and not is_downloaded:
+        return folder
+    copy = services.data_folder.resolve() / "atlases" / (folder.name if not is_downloaded else f"copy-{folder.name}")
+    if not copy.exists():
+        temporary = copy.with_name(f".{copy.name}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(folder, temporary)
+        temporary.replace(copy)
+    return copy

@@ -1,0 +1,171 @@
+"""The components of the page of models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from maps.atlas.readings import PAPER_READING
+from maps.describers.names import OFFLINE
+from space.jobs.recipes import AUTO
+from space.pages.models import view
+from space.services import Services
+from space.web.browser_storage import organiser_token_state
+
+REFRESH_SECONDS = 2.0
+# A click on a button of a job; Gradio takes the name of the event from the quoted name in this script.
+JOB_BUTTONS_SCRIPT = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-job]');
+  if (button) trigger('act', { job: Number(button.dataset.job), act: button.dataset.act });
+});
+"""
+READINGS = {
+    "The one that predicts best (auto)": AUTO,
+    "The paper's": "paper",
+    "The paper's with the gains of both norms, without running the model": f"{PAPER_READING}+input-norm+final-norm",
+}
+KEY_HINT = "Used for this job only, kept in memory, never stored. Empty: the key that the app was started with."
+
+
+def key_field(name: str) -> gr.Textbox:
+    return gr.Textbox(label="API key (optional)", type="password", max_length=500, info=KEY_HINT, elem_id=name)
+
+
+def limit_field(name: str) -> gr.Number:
+    return gr.Number(label="Spend at most (US dollars, optional)", minimum=0, elem_id=name)
+
+
+class AddTab:
+    """A model to be mapped, by the fields of `ModelForm`."""
+
+    def __init__(self) -> None:
+        fields: dict[str, Any] = {}
+        with gr.Row():
+            fields["model"] = gr.Textbox(
+                label="Model",
+                info="A Hub id such as Qwen/Qwen3-0.6B; on your own machine also a folder or a .gguf file",
+                max_length=500,
+                elem_id="model-name",
+            )
+            fields["revision"] = gr.Textbox(label="Revision (branch, tag or commit; optional)", max_length=200)
+            fields["reading"] = gr.Dropdown(list(READINGS.items()), value=AUTO, label="Reading")
+        with gr.Accordion("Own relation, and keeping the result on the Hub", open=False):
+            fields["relation"] = gr.Textbox(label="Name of your own relation (optional)", max_length=60)
+            fields["pairs"] = gr.Textbox(
+                label="Its pairs, one a line", placeholder="France → Paris", lines=4, max_length=100_000
+            )
+            fields["repo"] = gr.Textbox(label="Upload the atlas to this dataset (user/name; optional)", max_length=200)
+            fields["is_private"] = gr.Checkbox(True, label="Private dataset")
+        self.fields = fields
+        with gr.Row():
+            self.check_button = gr.Button("Check what it takes", elem_id="model-check")
+            self.start_button = gr.Button("Map this model", variant="primary", elem_id="model-start")
+        self.message = gr.HTML(elem_id="model-message")
+
+
+class DescribeTab:
+    """A describer and the atlas that it describes, by the fields of `DescribeForm`."""
+
+    def __init__(self, models: list[str]) -> None:
+        fields: dict[str, Any] = {}
+        with gr.Row():
+            fields["atlas"] = atlas_field(models, "describe-atlas")
+            fields["name"] = gr.Dropdown(
+                [OFFLINE, "gpt-4o"],
+                value=OFFLINE,
+                allow_custom_value=True,
+                label="Describer",
+                info="offline (rules), a model of an OpenAI-compatible server, or hf:MODEL on the Hub's router",
+                elem_id="describer-name",
+            )
+        with gr.Row():
+            fields["url"] = gr.Textbox(label="Address of your own server (optional)", max_length=500)
+            fields["key"] = key_field("describer-key")
+            fields["max_cost"] = limit_field("describer-limit")
+        fields["operations"] = gr.Checkbox(False, label="Describe the operations of heads that have several, too")
+        self.fields = fields
+        with gr.Row():
+            self.price_button = gr.Button("Show the question and the price", elem_id="describe-price")
+            self.trial_button = gr.Button("Try on five heads", elem_id="describe-trial")
+            self.start_button = gr.Button("Describe all heads", variant="primary", elem_id="describe-start")
+            self.answers_button = gr.Button("Show its answers", elem_id="describe-answers")
+        self.message = gr.HTML(elem_id="describe-message")
+
+
+class EvidenceTab:
+    """What is measured about the descriptions of an atlas, by the fields of `EvidenceForm`."""
+
+    def __init__(self, models: list[str]) -> None:
+        fields: dict[str, Any] = {}
+        with gr.Row():
+            fields["atlas"] = atlas_field(models, "evidence-atlas")
+            fields["name"] = gr.Textbox(
+                label="Model that recognises mappings by a description (optional)",
+                info="As for describers; empty: only the measures that need none",
+                max_length=200,
+                elem_id="scorer-name",
+            )
+            fields["url"] = gr.Textbox(label="Address of your own server (optional)", max_length=500)
+        with gr.Row():
+            fields["key"] = key_field("scorer-key")
+            fields["max_cost"] = limit_field("scorer-limit")
+            fields["sample"] = gr.Number(label="Only this many heads (optional)", minimum=1, precision=0)
+        fields["predict"] = gr.Checkbox(True, label="Predict mappings from descriptions, and rank them")
+        self.fields = fields
+        self.start_button = gr.Button("Measure", variant="primary", elem_id="evidence-start")
+        self.message = gr.HTML(elem_id="evidence-message")
+
+
+class UploadTab:
+    """Where an atlas is uploaded to, by the fields of `UploadForm`."""
+
+    def __init__(self, models: list[str]) -> None:
+        with gr.Row():
+            self.fields: dict[str, Any] = {
+                "atlas": atlas_field(models, "upload-atlas"),
+                "repo": gr.Textbox(label="Dataset (user/name)", max_length=200, elem_id="upload-repo"),
+                "is_private": gr.Checkbox(True, label="Private dataset"),
+            }
+        self.start_button = gr.Button("Upload", variant="primary", elem_id="upload-start")
+        self.message = gr.HTML(elem_id="upload-message")
+
+
+def atlas_field(models: list[str], name: str) -> gr.Dropdown:
+    return gr.Dropdown(models, value=next(iter(models), None), label="Model", allow_custom_value=True, elem_id=name)
+
+
+class ModelsPage:
+    """The list for visitors, and for organisers the jobs and the tabs that start them."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.organiser_token = organiser_token_state()
+        models = list(services.atlases)
+        self.models = gr.HTML(elem_id="models")
+        with gr.Column(visible=False, elem_id="jobs-column") as self.content_column:
+            gr.HTML("<h2>Jobs</h2>")
+            self.jobs = gr.HTML(view.jobs_html([]), js_on_load=JOB_BUTTONS_SCRIPT, elem_id="jobs")
+            self.resume_key = gr.Textbox(
+                label="Key for a job that asks for it again", type="password", max_length=500, visible=False
+            )
+            self.timer = gr.Timer(REFRESH_SECONDS, active=False)
+            with gr.Tabs():
+                with gr.Tab("Add a model"):
+                    self.add = AddTab()
+                with gr.Tab("Describe"):
+                    self.describe = DescribeTab(models)
+                with gr.Tab("Evidence"):
+                    self.evidence = EvidenceTab(models)
+                with gr.Tab("Keep on the Hub"):
+                    self.upload = UploadTab(models)
+
+    @property
+    def atlas_fields(self) -> list[gr.Dropdown]:
+        return [tab.fields["atlas"] for tab in (self.describe, self.evidence, self.upload)]
+
+    def refreshed(self) -> list[Block]:
+        """The components that `handlers.refresh` updates."""
+        return [self.models, self.jobs, self.timer, self.resume_key, *self.atlas_fields]

@@ -1,0 +1,50 @@
+"""The page of models: which event calls what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from space.pages.models import handlers
+from space.pages.models.layout import ModelsPage
+from space.services import Services
+from space.web.organisers import for_organisers
+from space.web.updates import inputs_of
+from space.web.viewer import event_data
+
+PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
+
+
+def build(services: Services, page: gr.Blocks) -> None:
+    here = ModelsPage(services)
+    token = inputs_of(here.organiser_token)
+    refreshed = here.refreshed()
+    page.load(handlers.page_load_handler(here), token, [*refreshed, here.content_column], **PRIVATE_EVENT)
+    quiet = {"show_progress": "hidden", **PRIVATE_EVENT}
+    here.timer.tick(for_organisers(here, handlers.refresh_jobs), token, refreshed, **quiet)
+    connect_job_buttons(here)
+    for tab, button, handler in (
+        (here.add, here.add.check_button, handlers.check_model),
+        (here.add, here.add.start_button, handlers.map_model),
+        (here.describe, here.describe.price_button, handlers.show_question),
+        (here.describe, here.describe.trial_button, handlers.try_describer),
+        (here.describe, here.describe.start_button, handlers.describe_all),
+        (here.describe, here.describe.answers_button, handlers.show_answers),
+        (here.evidence, here.evidence.start_button, handlers.measure_evidence),
+        (here.upload, here.upload.start_button, handlers.upload_atlas),
+    ):
+        inputs = inputs_of(here.organiser_token, *tab.fields.values())
+        button.click(for_organisers(here, handler), inputs, [*refreshed, tab.message], **PRIVATE_EVENT)
+
+
+def connect_job_buttons(here: ModelsPage) -> None:
+    """The buttons on the cards of jobs."""
+    inputs = inputs_of(here.organiser_token, here.resume_key)
+
+    def change_job(sent: dict[Any, Any], request: gr.Request, event: gr.EventData) -> Any:
+        data = event_data(event)
+        change = for_organisers(here, handlers.change_job, data.get("job"), data.get("act"))
+        return change(sent, request)
+
+    here.jobs.act(change_job, inputs, here.refreshed(), **PRIVATE_EVENT)

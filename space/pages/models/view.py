@@ -1,0 +1,225 @@
+"""The page of models as HTML: the table of models, and the jobs of the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pyarrow.compute as pc
+
+from annotation.study.store import load_studies
+from maps.atlas.reader import Atlas
+from maps.atlas.schema import Row, head_of
+from maps.text import plural, pluralize
+from space.atlases import cache
+from space.atlases.shown import is_unfinished
+from space.components.links import link_to_model
+from space.components.markup import (
+    Html,
+    anchor,
+    author_words,
+    head_link,
+    join_html,
+    notice,
+    table,
+    with_chips,
+)
+from space.jobs.job import Job, Progress, State
+from space.services import Services
+
+LOG_LINES = 6
+ANSWERS_SHOWN = 20
+FINISHED_JOBS = 10  # shown, newest first
+ACTIONS = {  # of the buttons on a job, by its state
+    State.QUEUED: (("pause", "Pause"), ("cancel", "Cancel")),
+    State.RUNNING: (("pause", "Pause"), ("cancel", "Cancel")),
+    State.PAUSED: (("resume", "Go on"), ("cancel", "Cancel")),
+    State.FAILED: (("resume", "Try again"),),
+}
+STATE_WORDS = {
+    State.QUEUED: "waiting for its turn",
+    State.RUNNING: "running",
+    State.PAUSED: "paused",
+    State.DONE: "done",
+    State.FAILED: "failed",
+    State.CANCELLED: "cancelled",
+}
+
+
+class JobStatus(NamedTuple):
+    """A job with how far it is and the last lines that it has printed."""
+
+    job: Job
+    progress: Progress | None
+    lines: list[str]
+
+
+def models_table(services: Services) -> Html:
+    """Every model that is shown: its size, who described it, the evidence, and the studies."""
+    header = ("Model", "Size", "Described by", "Evidence", "Studies")
+    studies = load_studies(services.data_folder / "studies").values()
+    rows = [
+        (
+            model_cell(atlas),
+            size_cell(atlas),
+            described_cell(atlas),
+            evidence_cell(atlas),
+            f"{sum(study.settings.model == name for study in studies):,}",
+        )
+        for name, atlas in services.atlases.items()
+    ]
+    return table(header, rows, "Models")
+
+
+def model_cell(atlas: Atlas) -> Html:
+    link = anchor(link_to_model(atlas.model), atlas.model)
+    if not is_unfinished(atlas):
+        return Html("{}<br><small>{}</small>").format(link, atlas.info["architecture"])
+    done, total = len(atlas.sizes.layers), int(atlas.info["unfinished"])
+    return Html("{}<br><small>being mapped: {:,} of {:,} layers so far</small>").format(link, done, total)
+
+
+def size_cell(atlas: Atlas) -> Html:
+    info = atlas.info
+    return Html("{:,} layers of {:,} heads<br><small>vocabulary {:,}, width {:,}</small>").format(
+        info["layers"], info["heads"], info["vocabulary"], info["width"]
+    )
+
+
+def described_cell(atlas: Atlas) -> Html:
+    """The describers, each with how many heads it described and in how many it sees a pattern."""
+    lines = [
+        f"{author_words(name)}: {pluralize(len(heads), 'head')}, {sum(pattern for pattern, _ in heads.values()):,} "
+        "with a pattern"
+        for name, heads in cache.descriptions_by_describer(atlas).items()
+    ]
+    return Html("<br>").join(lines) if lines else Html("–")
+
+
+def evidence_cell(atlas: Atlas) -> Html:
+    """Which evidence was measured for the descriptions."""
+    rows = atlas.table("scores", ["scorer", "detection", "generation"])
+    judges = set(rows.filter(pc.is_valid(rows["detection"]))["scorer"].to_pylist())
+    lines = ["named checks"] if atlas.has_table("checks") else []
+    lines += [f"mappings recognised by {judge}" for judge in sorted(judges)]
+    lines += ["predicted mappings"] if rows["generation"].null_count < len(rows) else []
+    return Html("<br>").join(lines) if lines else Html("–")
+
+
+def visitors_notice(services: Services) -> Html:
+    """What is being mapped at the moment, in one sentence for visitors; empty if nothing is."""
+    growing = [atlas for atlas in services.atlases.values() if is_unfinished(atlas)]
+    return join_html(
+        notice(f"{atlas.model} is being mapped: its grid fills as layers are finished.") for atlas in growing
+    )
+
+
+def jobs_html(statuses: Sequence[JobStatus]) -> Html:
+    """The jobs that are not over, in order, then those that are, newest first."""
+    active = [each for each in statuses if each.job.state in ACTIONS and each.job.state is not State.FAILED]
+    over = [each for each in reversed(statuses) if each not in active]
+    parts = [join_html(map(job_card, active)) if active else notice("No job is running.")]
+    if over:
+        shown = join_html(map(job_card, over[:FINISHED_JOBS]))
+        left_out = len(over) - FINISHED_JOBS
+        more = Html("<p>{} are not listed.</p>").format(pluralize(left_out, "older job")) if left_out > 0 else Html("")
+        is_open = Html(" open") if over[0].job.state is State.FAILED else Html("")
+        parts.append(
+            Html("<details{}><summary>Earlier jobs ({:,})</summary>{}{}</details>").format(
+                is_open, len(over), shown, more
+            )
+        )
+    return join_html(parts)
+
+
+def job_card(status: JobStatus) -> Html:
+    job = status.job
+    buttons = join_html(
+        Html('<button type="button" data-job="{}" data-act="{}">{}</button>').format(job.job_id, act, label)
+        for act, label in ACTIONS.get(job.state, ())
+    )
+    log = Html("")
+    if status.lines:
+        log = Html("<details><summary>Last lines of the log</summary><pre>{}</pre></details>").format(
+            "\n".join(status.lines)
+        )
+    card = Html('<section class="job job-{state}" aria-label="{title}"><h3>{title}</h3><p>{words}</p>{rest}</section>')
+    return card.format(
+        state=job.state.value,
+        title=job.title,
+        words=job_words(status),
+        rest=join_html((progress_html(status.progress), buttons, log)),
+    )
+
+
+def job_words(status: JobStatus) -> str:
+    """The state of a job in one or two sentences."""
+    job, step = status.job, status.job.current_step
+    words = STATE_WORDS[job.state].capitalize()
+    if job.state is State.RUNNING and step is not None:
+        words = f"Step {job.finished_steps + 1} of {len(job.steps)}: {step.doing[0].lower()}{step.doing[1:]}"
+    if job.state is State.DONE and job.ended_at is not None and job.started_at is not None:
+        words = f"Done at {job.ended_at:%Y-%m-%d %H:%M UTC}"
+    return f"{words}. {job.message}".rstrip()
+
+
+def progress_html(progress: Progress | None) -> Html:
+    """A bar with what it counts and the time left."""
+    if progress is None or not progress.total:
+        return Html("")
+    if progress.unit == "B":
+        count = f"{progress.done / 1e6:,.0f} of {progress.total / 1e6:,.0f} MB"
+    else:
+        count = f"{progress.done:,.0f} of {progress.total:,.0f} {plural(progress.unit)}"
+    left = "" if progress.seconds_left is None else f", about {duration_text(progress.seconds_left)} left"
+    return Html(
+        '<p class="job-progress"><progress max="{:g}" value="{:g}" aria-label="{}"></progress> {}: {}{}</p>'
+    ).format(progress.total, progress.done, progress.doing, progress.doing, count, left)
+
+
+def duration_text(seconds: float) -> str:
+    """`40 seconds`, `12 minutes`, `3 hours`: rounded as people say it."""
+    if seconds < 90:
+        return pluralize(max(1, round(seconds)), "second")
+    if seconds < 90 * 60:
+        return pluralize(round(seconds / 60), "minute")
+    return pluralize(round(seconds / 3600), "hour")
+
+
+def answers_html(atlas: Atlas, describer: str) -> Html:
+    """The newest descriptions of a describer, what the rest would cost, and where it failed."""
+    rows = [row for row in atlas.descriptions() if row["describer"] == describer]
+    rows.sort(key=lambda row: row["created_at"], reverse=True)
+    if not rows:
+        return notice(f"{describer} has not described a head of {atlas.model} yet.") + failures_html(atlas, describer)
+    header = ("Head", "Input strings", "Observed pattern")
+    lines = [
+        (head_link(atlas.model, head_of(row)), with_chips(row["input_strings"]), with_chips(row["observed_pattern"]))
+        for row in rows[:ANSWERS_SHOWN]
+    ]
+    shown = table(header, lines, f"Newest descriptions by {describer}")
+    return notice(cost_sentence(atlas, rows)) + shown + failures_html(atlas, describer)
+
+
+def cost_sentence(atlas: Atlas, rows: Sequence[Row]) -> str:
+    """How many heads are described, and what the others would cost at the price so far."""
+    left, costs = len(atlas.head_ids) - len(rows), [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
+    words = f"{pluralize(len(rows), 'head')} described, {left:,} left."
+    if not costs or not left:
+        return words
+    mean = sum(costs) / len(costs)
+    return (
+        f"{words} They cost ${sum(costs):,.4f} so far; at this rate, the others would cost about ${mean * left:,.2f}."
+    )
+
+
+def failures_html(atlas: Atlas, describer: str) -> Html:
+    """The heads that a describer failed on and has not described since, with the reasons."""
+    described = {head_of(row) for row in atlas.descriptions() if row["describer"] == describer}
+    rows = [row for row in atlas.table("failures").to_pylist() if row["describer"] == describer]
+    reasons = {head_of(row): row["reason"] for row in sorted(rows, key=lambda row: row["created_at"])}
+    lines = [(head_link(atlas.model, head), reason) for head, reason in reasons.items() if head not in described]
+    if not lines:
+        return Html("")
+    hint = notice("“Describe all heads” asks about these heads again.")
+    return table(("Head", "Why it has no description"), lines, f"Heads on which {describer} failed") + hint

@@ -1,0 +1,42 @@
+"""Handlers that only organisers may call: who asks is found out at each call, on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Concatenate, Protocol, TypeVar
+
+import gradio as gr
+
+from maps.errors import MapsError
+from space.services import Services
+from space.web import sessions
+from space.web.errors import show_errors
+from space.web.sessions import Annotator
+from space.web.updates import Inputs, Updates
+
+ORGANISERS_ONLY = "Only an organiser can do that. Reload the page and sign in as one."
+
+
+class HasOrganiserToken(Protocol):
+    """A page with handlers for organisers: `organiser_token` is what their browser keeps."""
+
+    services: Services
+    organiser_token: gr.BrowserState
+
+
+Page = TypeVar("Page", bound=HasOrganiserToken)
+
+
+def for_organisers(
+    page: Page, handler: Callable[Concatenate[Page, Annotator, Inputs, ...], Updates], *extra: Any
+) -> Any:
+    """Wraps a handler so that it runs for organisers only; everybody else gets an error."""
+
+    def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
+        organiser = sessions.identify_organiser(page.services, inputs[page.organiser_token], request)
+        if organiser is None:
+            raise MapsError(ORGANISERS_ONLY)
+        return handler(page, organiser, inputs, *extra) or gr.skip()
+
+    handle.__name__ = handler.__name__  # Gradio names the endpoint after it
+    return show_errors(handle)
