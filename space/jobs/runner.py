@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Condition, Thread, Timer
 from typing import TextIO
 
 from maps.errors import MapsError
@@ -132,16 +132,19 @@ class JobRunner:
         """The lines of a quick command, which runs beside the queue; raises JobError if it fails or takes too long."""
         command = worker_command(self._folder / QUICK_FOLDER, arguments)
         with start_child(command, {**self._environment, **keys}) as child:
-            try:
-                output, _ = child.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                raise JobError("This took too long and was stopped. Try again when no job is running.") from None
-        printed = (line for line in output.splitlines() if line.strip() and not line.startswith(RECORD_MARK))
-        lines = [escape_invisible(line) for line in printed]
+            timer = Timer(seconds, child.kill)
+            timer.start()
+            printed = [line for line in child.stdout or () if line.strip() and not line.startswith(RECORD_MARK)]
+        timer.cancel()
+        lines = [escape_invisible(line.rstrip()) for line in printed]
+        if child.returncode == -signal.SIGKILL:
+            raise JobError("This took too long and was stopped. Try again when no job is running.")
         if child.returncode:
-            raise JobError(lines[-1] if lines else KILLED_MESSAGE)
+            raise JobError(lines[-1] if lines else f"The command ended with status {child.returncode}.")
         return lines
+
+    def running_job(self) -> Job | None:
+        return next((job for job in self.store.all_jobs() if job.state is State.RUNNING), None)
 
     def progress(self, job: Job) -> Progress | None:
         """How far the running step of a job is; None if the job does not run or has not told yet."""

@@ -21,6 +21,7 @@ from space.components.grid import (
     colouring_choices,
     grid_html,
 )
+from space.components.job_notice import running_job_notice
 from space.components.markup import (
     Html,
     anchor,
@@ -67,6 +68,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         (
             introduction(atlas),
             *(notice(sentence, "problem") for sentence in services.atlas_problems()),
+            running_job_notice(services),
             hidden_descriptions_notice(atlas),
             grid_controls(services, atlas, choices, colouring, side, tau),
             grid_html(grid, atlas),

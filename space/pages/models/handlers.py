@@ -17,6 +17,7 @@ from maps.errors import MapsError
 from maps.files.atomic import write_file
 from space.atlases.catalogue import PREBUILT_FOLDER
 from space.atlases.shown import is_unfinished
+from space.components.job_notice import running_job_notice
 from space.components.markup import Html, join_html, notice
 from space.jobs import recipes
 from space.jobs.job import Job, JobRequest, State, Step
@@ -62,7 +63,7 @@ def page_updates(page: ModelsPage) -> Updates:
 
 def models_html(services: Services) -> Html:
     """What everybody sees."""
-    return Html("<h1>Models</h1>{}{}").format(view.visitors_notice(services), view.models_table(services))
+    return Html("<h1>Models</h1>{}{}").format(running_job_notice(services), view.models_table(services))
 
 
 def job_status(services: Services, job: Job) -> JobStatus:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from annotation.study.store import load_studies
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, head_of
-from maps.text import plural, pluralize
+from maps.text import pluralize
 from space.atlases import cache
 from space.atlases.shown import is_unfinished
 from space.components.links import link_to_model
@@ -106,14 +106,6 @@ def evidence_cell(atlas: Atlas) -> Html:
     return Html("<br>").join(lines) if lines else Html("–")
 
 
-def visitors_notice(services: Services) -> Html:
-    """What is being mapped at the moment, in one sentence for visitors; empty if nothing is."""
-    growing = [atlas for atlas in services.atlases.values() if is_unfinished(atlas)]
-    return join_html(
-        notice(f"{atlas.model} is being mapped: its grid fills as layers are finished.") for atlas in growing
-    )
-
-
 def jobs_html(statuses: Sequence[JobStatus]) -> Html:
     """The jobs that are not over, in order, then those that are, newest first."""
     active = [each for each in statuses if each.job.state in ACTIONS and each.job.state is not State.FAILED]
@@ -167,14 +159,10 @@ def progress_html(progress: Progress | None) -> Html:
     """A bar with what it counts and the time left."""
     if progress is None or not progress.total:
         return Html("")
-    if progress.unit == "B":
-        count = f"{progress.done / 1e6:,.0f} of {progress.total / 1e6:,.0f} MB"
-    else:
-        count = f"{progress.done:,.0f} of {progress.total:,.0f} {plural(progress.unit)}"
     left = "" if progress.seconds_left is None else f", about {duration_text(progress.seconds_left)} left"
     return Html(
         '<p class="job-progress"><progress max="{:g}" value="{:g}" aria-label="{}"></progress> {}: {}{}</p>'
-    ).format(progress.total, progress.done, progress.doing, progress.doing, count, left)
+    ).format(progress.total, progress.done, progress.doing, progress.doing, progress.count_text, left)
 
 
 def duration_text(seconds: float) -> str:
