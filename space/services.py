@@ -28,6 +28,7 @@ from space.atlases.catalogue import HubAccess, open_atlases
 from space.atlases.hidden import VisibleAtlases
 from space.atlases.shown import ShownAtlases
 from space.jobs.atlases import JobAtlases
+from space.jobs.keeper import JobKeeper
 from space.jobs.runner import JobRunner
 from space.jobs.store import JobStore
 from space.live.download import WEIGHTS_ORIGIN, download_weights
@@ -204,10 +205,15 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
 def open_jobs(data: Path, atlases: ShownAtlases, environment: Mapping[str, str]) -> JobRunner:
     """The jobs of this app, and the atlases of earlier ones, which are shown beside those that are configured."""
     store = JobStore(data / "jobs" / "jobs.sqlite")
+    space, token = environment.get("SPACE_ID"), environment.get("HF_TOKEN")
+    keeper = None
+    if space and token:  # the disk of a Space is lost when it restarts
+        dataset = HubDataset(f"{space}-atlases", token, environment.get("HF_ENDPOINT") or None)
+        keeper = JobKeeper(dataset, store, data)
     shown = JobAtlases(atlases, data / "jobs" / "previews")
     for job in store.all_jobs():
         shown.update(Path(job.folder))
-    return JobRunner(store, data / "jobs", environment, lambda job: shown.update(Path(job.folder)))
+    return JobRunner(store, data / "jobs", environment, lambda job: shown.update(Path(job.folder)), keeper)
 
 
 def is_mcp_wanted(environment: Mapping[str, str]) -> bool:

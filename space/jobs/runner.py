@@ -20,6 +20,7 @@ from maps.errors import MapsError
 from maps.files.lock import lock_folder
 from maps.text import escape_invisible
 from space.jobs.job import Job, JobError, JobRequest, Progress, State, Step
+from space.jobs.keeper import JobKeeper
 from space.jobs.store import JobStore
 from space.jobs.worker import RECORD_MARK, WORKER_FOLDER
 
@@ -32,6 +33,8 @@ APP_SECRETS = ("MAPS_PSEUDONYM_KEY",)  # that no command of the library needs
 KEY_GONE_MESSAGE = "The app was restarted, and the key for this job was kept in memory only. Type it again to go on."
 NOT_STARTED_MESSAGE = "Jobs have not been started here yet. Try again in a moment."
 OTHER_APP_MESSAGE = "Another app that uses the same data folder runs the jobs: start them there."
+RESTORING_MESSAGE = "The jobs of this Space are being read from the Hub. Try again in a minute."
+RESTORE_WAIT = 30.0  # seconds between tries
 KILLED_MESSAGE = "The process was killed: perhaps the machine has too little memory."
 
 
@@ -48,6 +51,7 @@ class JobRunner:
         folder: Path,
         environment: Mapping[str, str],
         on_change: Callable[[Job], None] = lambda _job: None,
+        keeper: JobKeeper | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.store = store
@@ -57,7 +61,7 @@ class JobRunner:
         paths = [str(ROOT), *filter(None, [environment.get("PYTHONPATH")])]
         kept = {name: value for name, value in environment.items() if name not in APP_SECRETS}
         self._environment = kept | {"PYTHONPATH": ":".join(paths), "PYTHONUNBUFFERED": "1"}
-        self._on_change = on_change
+        self._on_change, self.keeper = on_change, keeper
         self._changed = Condition()
         self._keys: dict[int, dict[str, str]] = {}
         self._wishes: dict[int, State] = {}  # what a running job is to become: paused, cancelled, or queued again
@@ -74,14 +78,36 @@ class JobRunner:
         except MapsError:
             self.off_reason = OTHER_APP_MESSAGE
             return
-        self.off_reason = ""
+        if self.keeper is None:
+            self._queue_again()
+        else:
+            self.off_reason = RESTORING_MESSAGE
+        self._thread = Thread(target=self._run, name="jobs", daemon=True)
+        self._thread.start()
+
+    def _queue_again(self) -> None:
+        """Queues the jobs that ran when an earlier process ended."""
         for job in self.store.all_jobs():
             if job.state.is_active and job.key_name:
                 self.store.change(job.job_id, (job.state,), State.PAUSED, KEY_GONE_MESSAGE)
             elif job.state is State.RUNNING:
                 self.store.change(job.job_id, (State.RUNNING,), State.QUEUED)
-        self._thread = Thread(target=self._run, name="jobs", daemon=True)
-        self._thread.start()
+            self._on_change(job)
+        self.off_reason = ""
+
+    def _restore(self, keeper: JobKeeper) -> None:
+        """Reads jobs and atlases that are kept on the Hub, and tries again until that succeeds or the app ends."""
+        while not self._is_stopping:
+            try:
+                keeper.restore()
+            except MapsError as error:
+                self.off_reason = f"The jobs of this Space cannot be read from the Hub: {error}"
+                with self._changed:
+                    self._changed.wait(RESTORE_WAIT)
+            else:
+                self._queue_again()
+                keeper.start()
+                return
 
     def stop(self) -> None:
         """Stops the running job, which goes on when the app is started again."""
@@ -93,6 +119,8 @@ class JobRunner:
                 self._stop_child(job.job_id, State.QUEUED)
         if self._thread is not None:
             self._thread.join(STOP_SECONDS + 5)
+        if self.keeper is not None:
+            self.keeper.stop()
         self._lock.close()
         self.store.close()
 
@@ -143,6 +171,11 @@ class JobRunner:
             raise JobError(lines[-1] if lines else f"The command ended with status {child.returncode}.")
         return lines
 
+    def problems(self) -> list[str]:
+        """Why no jobs run here, and why results are not kept, each in one sentence; empty if all is well."""
+        kept = self.keeper.problem if self.keeper is not None else ""
+        return [problem for problem in (self.off_reason, kept) if problem]
+
     def running_job(self) -> Job | None:
         return next((job for job in self.store.all_jobs() if job.state is State.RUNNING), None)
 
@@ -161,8 +194,11 @@ class JobRunner:
         return self._folder / f"{job_id}.log"
 
     def _wake(self) -> None:
+        """Lets the thread look at the queue again, and has the change kept."""
         with self._changed:
             self._changed.notify_all()
+        if self.keeper is not None:
+            self.keeper.request()
 
     def _withdraw(self, job_id: int, wish: State) -> Job:
         """Makes a job paused or cancelled; a running one as soon as its process has ended."""
@@ -181,6 +217,8 @@ class JobRunner:
             Thread(target=kill_later, args=(child,), name="stop job", daemon=True).start()
 
     def _run(self) -> None:
+        if self.keeper is not None:
+            self._restore(self.keeper)
         while True:
             with self._changed:
                 while not self._is_stopping and self.store.next_queued() is None:
@@ -203,10 +241,15 @@ class JobRunner:
                 state, message = State.FAILED, failure
                 break
             job = self.store.finish_step(job.job_id)
-            self._on_change(job)
+            self._report_change(job)
         if state is not State.QUEUED and state is not State.PAUSED:
             self._keys.pop(job.job_id, None)
-        self._on_change(self.store.change(job.job_id, (State.RUNNING,), state, message))
+        self._report_change(self.store.change(job.job_id, (State.RUNNING,), state, message))
+
+    def _report_change(self, job: Job) -> None:
+        self._on_change(job)
+        if self.keeper is not None:
+            self.keeper.request()
 
     def _run_step(self, job: Job, step: Step) -> str:
         """Runs a step to its end; returns why it failed, in one sentence, or an empty text."""

@@ -31,6 +31,10 @@ MIGRATIONS = (
         """,
     ),
 )
+COLUMNS = (
+    *("job_id", "title", "folder", "steps", "finished_steps", "state", "message", "key_name", "created_by"),
+    *("created_at", "started_at", "ended_at"),
+)
 
 
 class JobStore(SqliteFile):
@@ -54,6 +58,22 @@ class JobStore(SqliteFile):
 
     def all_jobs(self) -> list[Job]:
         return [job_from_row(row) for row in self.select("SELECT * FROM jobs ORDER BY job_id")]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All jobs as they are stored, to be kept elsewhere."""
+        return [dict(row) for row in self.select("SELECT * FROM jobs ORDER BY job_id")]
+
+    def restore(self, rows: list[dict[str, Any]]) -> None:
+        """Stores jobs that were kept elsewhere, into an empty list; raises JobError if a row is not one."""
+        columns = ", ".join(COLUMNS)
+        marks = ", ".join("?" * len(COLUMNS))
+        try:
+            values = [tuple(row[column] for column in COLUMNS) for row in rows]
+        except (KeyError, TypeError) as error:
+            raise JobError(f"The list of jobs that was kept is damaged: {error} is missing.") from error
+        with self.transaction("The jobs were not restored: {reason}."):
+            for row in values:
+                self.execute(f"INSERT INTO jobs ({columns}) VALUES ({marks})", row)
 
     def job(self, job_id: int) -> Job:
         rows = self.select("SELECT * FROM jobs WHERE job_id = ?", (job_id,))

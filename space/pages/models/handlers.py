@@ -54,7 +54,12 @@ def page_updates(page: ModelsPage) -> Updates:
     asks_for_key = any(job.state is State.PAUSED and job.key_name for job in jobs)
     return {
         page.models: models_html(services),
-        page.jobs: view.jobs_html([job_status(services, job) for job in jobs]),
+        page.jobs: join_html(
+            (
+                *(notice(problem, "problem") for problem in services.jobs.problems()),
+                view.jobs_html([job_status(services, job) for job in jobs]),
+            )
+        ),
         page.timer: gr.update(active=any(job.state.is_active for job in jobs)),
         page.resume_key: gr.update(visible=asks_for_key),
         **{field: gr.update(choices=finished) for field in page.atlas_fields},

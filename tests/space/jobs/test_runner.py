@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +16,9 @@ from space.jobs.job import Job, JobError, JobRequest, Progress, State, Step
 from space.jobs.runner import KEY_GONE_MESSAGE, OTHER_APP_MESSAGE, JobRunner
 from space.jobs.store import JobStore
 from tests.small_models import SmallModel, random_weights, save_model_folder
+from tests.space.jobs.waiting import wait_for, wait_until
 
 pytestmark = pytest.mark.process
-WAIT_SECONDS = 120
 SMALL = SmallModel(layers=6)
 APP_SCRIPT = """
 import os, sys, time
@@ -48,18 +47,6 @@ def running(folder: Path, on_change: Callable[[Job], None] = lambda _job: None) 
         yield runner
     finally:
         runner.stop()
-
-
-def wait_for(runner: JobRunner, job: Job, *states: State) -> Job:
-    return wait_until(lambda: runner.store.job(job.job_id), lambda each: each.state in states)
-
-
-def wait_until(look: Callable[[], Job], condition: Callable[[Job], bool]) -> Job:
-    until = time.monotonic() + WAIT_SECONDS
-    while not condition(job := look()):
-        assert time.monotonic() < until, job
-        time.sleep(0.02)
-    return job
 
 
 def mapping(model: Path, out: Path) -> JobRequest:
