@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from maps.command_line import run_command
-from maps.commands import calibrate, describe, evaluate, map, null, probe, push, report, score, show
+from maps.commands import calibrate, describe, evaluate, map, null, probe, pull, push, report, score, show
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="example: python -m maps map smollm2 --out data/atlases/smollm2",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (map, calibrate, describe, score, null, show, probe, report, evaluate, push):
+    for command in (map, calibrate, describe, score, null, show, probe, report, evaluate, push, pull):
         command.add(commands)
     return top
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from maps.errors import MapsError
 from maps.text import plural
 
+MAPS, SPACE = "maps", "space"  # the programs, as in `python -m maps`
+
 
 class JobError(MapsError):
     """Raised when a job cannot be stored, read or changed; the message says why."""
@@ -30,7 +32,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One command of a job: what it does in words, and the arguments of `python -m maps`.
+    """One command of a job: what it does in words, and the arguments of `python -m maps`, or of another program.
 
     If an optional step fails, the job goes on, and its log has the reason.
     """
@@ -38,6 +40,12 @@ class Step:
     doing: str
     arguments: tuple[str, ...]
     is_optional: bool = False
+    program: str = MAPS
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the work is done by a Job of the Hub, which the command follows."""
+        return self.program == SPACE
 
 
 @dataclass(frozen=True)

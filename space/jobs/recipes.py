@@ -11,7 +11,7 @@ from maps.data import predefined_relations
 from maps.describers.names import OFFLINE, REFERENCE
 from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED_MODEL
-from space.jobs.job import JobRequest, Step
+from space.jobs.job import SPACE, JobRequest, Step
 
 AUTO = "auto"
 MAX_FOLDER_NAME = 80  # characters
@@ -58,6 +58,14 @@ class ServerRequest:
         return (*url, *(() if self.max_cost is None else ("--max-cost", f"{self.max_cost:g}")))
 
 
+@dataclass(frozen=True)
+class HubMachine:
+    """A machine of the Hub for a mapping, and the longest time that it may take."""
+
+    flavor: str
+    time_limit: str = "3h"
+
+
 def folder_name(request: ModelRequest) -> str:
     """The name of the folder for an atlas: that of the model, its revision, and its reading unless that is `auto`."""
     parts = [request.model.removesuffix(".gguf"), request.revision, "" if request.reading == AUTO else request.reading]
@@ -77,6 +85,23 @@ def mapping_steps(request: ModelRequest, folder: Path) -> tuple[Step, ...]:
     if request.model == BUNDLED_MODEL:
         steps += bundled_steps(folder)
     return (*steps, *push_steps(folder, request.repo, request.is_private))
+
+
+def hub_job_steps(request: ModelRequest, machine: HubMachine, folder: Path) -> tuple[Step, ...]:
+    """Maps a model on a machine of the Hub, which uploads the atlas; fetches it and describes its heads by rules."""
+    if not HUB_DATASET.fullmatch(request.repo):
+        raise MapsError("Name the dataset that the machine of the Hub uploads the atlas to: user/name.")
+    if request.relations:
+        raise MapsError("Own relations are scored on this machine only; leave them out.")
+    command = ["jobs", "map", request.model, "--out", request.repo, "--reading", request.reading]
+    command += ["--revision", request.revision] if request.revision else []
+    command += ["--private"] if request.is_private else []
+    command += ["--flavor", machine.flavor, "--timeout", machine.time_limit]
+    return (
+        Step(f"Mapping on a machine of the Hub ({machine.flavor})", tuple(command), program=SPACE),
+        Step("Fetching the atlas", ("pull", request.repo, "--out", str(folder))),
+        *rule_steps(folder),
+    )
 
 
 def rule_steps(folder: Path) -> list[Step]:

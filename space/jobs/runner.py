@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Condition, Thread, Timer
@@ -33,6 +33,7 @@ APP_SECRETS = ("MAPS_PSEUDONYM_KEY",)  # that no command of the library needs
 KEY_GONE_MESSAGE = "The app was restarted, and the key for this job was kept in memory only. Type it again to go on."
 NOT_STARTED_MESSAGE = "Jobs have not been started here yet. Try again in a moment."
 OTHER_APP_MESSAGE = "Another app that uses the same data folder runs the jobs: start them there."
+ELSEWHERE_MESSAGE = "The Job on the Hub goes on; its log below says where it can be ended."
 RESTORING_MESSAGE = "The jobs of this Space are being read from the Hub. Try again in a minute."
 RESTORE_WAIT = 30.0  # seconds between tries
 KILLED_MESSAGE = "The process was killed: perhaps the machine has too little memory."
@@ -156,9 +157,9 @@ class JobRunner:
         self._wake()
         return resumed
 
-    def run_now(self, arguments: Sequence[str], keys: Mapping[str, str], seconds: float = QUICK_SECONDS) -> list[str]:
+    def run_now(self, step: Step, keys: Mapping[str, str], seconds: float = QUICK_SECONDS) -> list[str]:
         """The lines of a quick command, which runs beside the queue; raises JobError if it fails or takes too long."""
-        command = worker_command(self._folder / QUICK_FOLDER, arguments)
+        command = worker_command(self._folder / QUICK_FOLDER, step)
         with start_child(command, {**self._environment, **keys}) as child:
             timer = Timer(seconds, child.kill)
             timer.start()
@@ -235,7 +236,7 @@ class JobRunner:
         while (step := job.current_step) is not None:
             failure = self._run_step(job, step)
             if (wish := self._wishes.pop(job.job_id, None)) is not None:
-                state = wish
+                state, message = wish, ELSEWHERE_MESSAGE if step.is_elsewhere else ""
                 break
             if failure and not step.is_optional:
                 state, message = State.FAILED, failure
@@ -254,7 +255,7 @@ class JobRunner:
     def _run_step(self, job: Job, step: Step) -> str:
         """Runs a step to its end; returns why it failed, in one sentence, or an empty text."""
         self._progress = None
-        command = worker_command(self._folder / WORKER_FOLDER, step.arguments)
+        command = worker_command(self._folder / WORKER_FOLDER, step)
         environment = self._environment | self._keys.get(job.job_id, {})
         with self.log_file(job.job_id).open("a", encoding="utf-8") as log, start_child(command, environment) as child:
             self._child = child
@@ -280,8 +281,8 @@ class JobRunner:
         return last
 
 
-def worker_command(folder: Path, arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "space.jobs.worker", str(folder), *arguments]
+def worker_command(folder: Path, step: Step) -> list[str]:
+    return [sys.executable, "-m", "space.jobs.worker", str(folder), step.program, *step.arguments]
 
 
 def start_child(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:

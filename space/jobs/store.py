@@ -112,9 +112,7 @@ class JobStore(SqliteFile):
 
 
 def job_from_row(row: Row) -> Job:
-    steps = tuple(
-        Step(step["doing"], tuple(step["arguments"]), step["is_optional"]) for step in json.loads(row["steps"])
-    )
+    steps = tuple(Step(**{**step, "arguments": tuple(step["arguments"])}) for step in json.loads(row["steps"]))
     times = {name: time_from_column(row[name]) for name in ("started_at", "ended_at")}
     return Job(
         job_id=row["job_id"],

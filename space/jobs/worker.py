@@ -1,7 +1,7 @@
 """The child process of a job: one command of the library, which reports its progress and ends with the app.
 
-`python -m space.jobs.worker FOLDER describe ATLAS --describer offline`: behind the folder come the arguments of
-`python -m maps`. One worker runs in a folder; another one waits until it has ended, as it does soon after its app.
+`python -m space.jobs.worker FOLDER maps describe ATLAS --describer offline`: behind the folder come a program and its
+arguments, as for `python -m`. One worker runs in a folder; another one waits until it has ended, soon after its app.
 Standard output has the command's lines, and between them a record for each state of a progress bar (`progress_line`).
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import runpy
 import signal
 import sys
 import time
@@ -83,24 +84,22 @@ def has_entered(stack: ExitStack, folder: Path, is_last_try: bool) -> bool:
     return True
 
 
-def run(folder: Path, argv: Sequence[str]) -> int:
-    from maps.__main__ import main as run_maps
-
+def run(folder: Path, program: str, argv: Sequence[str]) -> None:
+    """Runs a program as `python -m` does; it ends with SystemExit."""
     with only_worker(folder):
-        return run_maps(argv)
+        sys.argv = [program, *argv]
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
-def main(folder: Path, argv: Sequence[str]) -> int:
-    """Runs a command of `maps` and returns its exit status."""
+def main(folder: Path, program: str, argv: Sequence[str]) -> int:
+    """Runs a command and returns its exit status."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     Thread(target=end_with_parent, name="parent", daemon=True).start()
     use_bars(ReportedBar)
-    statuses: list[int] = []
-    failure = run_and_report(lambda: statuses.append(run(folder, argv)), "Stopped.")
-    return failure or statuses[0]
+    return run_and_report(lambda: run(folder, program, argv), "Stopped.")
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

@@ -47,7 +47,9 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     **dict.fromkeys(("ask_to_withdraw", "withdraw"), (ORGANISERS, "withdraws an annotator")),
     "open_models_page": (ANYONE, "/models: the list of models; its jobs for organisers only"),
     **dict.fromkeys(("refresh_jobs", "change_job"), (ORGANISERS, "/models: the jobs of the app")),
-    **dict.fromkeys(("check_model", "map_model"), (ORGANISERS, "/models: maps a model")),
+    **dict.fromkeys(
+        ("check_model", "map_model", "check_hub_machine", "map_on_hub"), (ORGANISERS, "/models: maps a model")
+    ),
     **dict.fromkeys(
         ("show_question", "try_describer", "describe_all", "show_answers"), (ORGANISERS, "/models: describes heads")
     ),

@@ -68,7 +68,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         (
             introduction(atlas),
             *(notice(sentence, "problem") for sentence in services.atlas_problems()),
-            running_job_notice(services),
+            running_job_notice(services.jobs),
             hidden_descriptions_notice(atlas),
             grid_controls(services, atlas, choices, colouring, side, tau),
             grid_html(grid, atlas),

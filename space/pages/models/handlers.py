@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from space.components.job_notice import running_job_notice
 from space.components.markup import Html, join_html, notice
 from space.jobs import recipes
 from space.jobs.job import Job, JobRequest, State, Step
-from space.jobs.recipes import ModelRequest, ServerRequest
+from space.jobs.recipes import HubMachine, ModelRequest, ServerRequest
 from space.pages.models import view
 from space.pages.models.layout import ModelsPage
 from space.pages.models.view import JobStatus
@@ -68,7 +69,7 @@ def page_updates(page: ModelsPage) -> Updates:
 
 def models_html(services: Services) -> Html:
     """What everybody sees."""
-    return Html("<h1>Models</h1>{}{}").format(running_job_notice(services), view.models_table(services))
+    return Html("<h1>Models</h1>{}{}").format(running_job_notice(services.jobs), view.models_table(services))
 
 
 def job_status(services: Services, job: Job) -> JobStatus:
@@ -99,7 +100,7 @@ def check_model(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Upda
     tab = page.add
     request = model_request(page, inputs)
     steps = recipes.mapping_steps(request, atlas_folder(page.services, request))
-    lines = page.services.jobs.run_now(steps[0].arguments, {})
+    lines = page.services.jobs.run_now(steps[0], {})
     return {tab.message: join_html(notice(line) for line in lines)}
 
 
@@ -108,6 +109,29 @@ def map_model(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates
     folder = atlas_folder(page.services, request)
     page.services.jobs.submit(recipes.mapping_job(request, folder, organiser.pseudonym))
     return page_updates(page) | {page.add.message: notice(STARTED_MESSAGE, "receipt")}
+
+
+def check_hub_machine(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """Says what the machine of the Hub costs, and starts nothing."""
+    request, machine = model_request(page, inputs), hub_machine(page, inputs)
+    steps = recipes.hub_job_steps(request, machine, atlas_folder(page.services, request))
+    lines = page.services.jobs.run_now(with_dry_run(steps[0]), {})
+    return {page.add.message: join_html(notice(line) for line in lines)}
+
+
+def map_on_hub(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
+    request, machine = model_request(page, inputs), hub_machine(page, inputs)
+    folder = atlas_folder(page.services, request)
+    steps = recipes.hub_job_steps(request, machine, folder)
+    title = f"Map {request.model} on a machine of the Hub ({machine.flavor})"
+    return submit(page, organiser, title, folder, steps) | {page.add.message: notice(STARTED_MESSAGE, "receipt")}
+
+
+def hub_machine(page: ModelsPage, inputs: Inputs) -> HubMachine:
+    flavor, limit = (str(inputs[field] or "").strip() for field in map(page.add.fields.get, ("flavor", "time_limit")))
+    if not flavor or flavor.startswith("-") or not limit or limit.startswith("-"):
+        raise MapsError("Name a machine of the Hub such as cpu-upgrade, and the longest time such as 3h.")
+    return HubMachine(flavor, limit)
 
 
 def model_request(page: ModelsPage, inputs: Inputs) -> ModelRequest:
@@ -159,10 +183,15 @@ def show_question(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Up
     if server.name in RESERVED_NAMES:
         return {tab.message: notice("This describer asks no model and costs nothing.")}
     step = recipes.description_steps(atlas.folder, server, None, operations=False)[0]
-    lines = page.services.jobs.run_now([*step.arguments, "--dry-run"], server.keys)
+    lines = page.services.jobs.run_now(with_dry_run(step), server.keys)
     price, question = lines[0], "\n".join(lines[1:])
     shown = Html("{}<details><summary>The question about one head</summary><pre>{}</pre></details>")
     return {tab.message: shown.format(notice(price), question)}
+
+
+def with_dry_run(step: Step) -> Step:
+    """The step that only says what it would do."""
+    return replace(step, arguments=(*step.arguments, "--dry-run"))
 
 
 def try_describer(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:

@@ -27,6 +27,11 @@ READINGS = {
     "The paper's": "paper",
     "The paper's with the gains of both norms, without running the model": f"{PAPER_READING}+input-norm+final-norm",
 }
+FLAVORS = ("cpu-upgrade", "cpu-xl", "t4-small", "l4x1", "a10g-small", "a100-large")
+HUB_MACHINE_HINT = (
+    "<p>The Hub charges for the machine. It uploads the atlas to the dataset that you name above, and the atlas is "
+    "shown here when it is there.</p>"
+)
 KEY_HINT = "Used for this job only, kept in memory, never stored. Empty: the key that the app was started with."
 
 
@@ -59,6 +64,16 @@ class AddTab:
             )
             fields["repo"] = gr.Textbox(label="Upload the atlas to this dataset (user/name; optional)", max_length=200)
             fields["is_private"] = gr.Checkbox(True, label="Private dataset")
+        with gr.Accordion("On a machine of the Hub instead, for models that do not fit here", open=False):
+            gr.HTML(HUB_MACHINE_HINT)
+            with gr.Row():
+                fields["flavor"] = gr.Dropdown(
+                    list(FLAVORS), value=FLAVORS[0], allow_custom_value=True, label="Machine", elem_id="hub-machine"
+                )
+                fields["time_limit"] = gr.Textbox("3h", label="At most this long", max_length=10)
+            with gr.Row():
+                self.price_button = gr.Button("Show its price", elem_id="hub-price")
+                self.hub_button = gr.Button("Map there", elem_id="hub-start")
         self.fields = fields
         with gr.Row():
             self.check_button = gr.Button("Check what it takes", elem_id="model-check")

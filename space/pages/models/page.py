@@ -33,6 +33,8 @@ def build(services: Services, page: gr.Blocks) -> None:
     for tab, button, handler in (
         (here.add, here.add.check_button, handlers.check_model),
         (here.add, here.add.start_button, handlers.map_model),
+        (here.add, here.add.price_button, handlers.check_hub_machine),
+        (here.add, here.add.hub_button, handlers.map_on_hub),
         (here.describe, here.describe.price_button, handlers.show_question),
         (here.describe, here.describe.trial_button, handlers.try_describer),
         (here.describe, here.describe.start_button, handlers.describe_all),

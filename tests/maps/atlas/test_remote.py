@@ -48,6 +48,24 @@ def describe(folder: Path) -> None:
     describe_atlas(folder, ScriptedDescriber([Answer(description, "scripted")] * 8))
 
 
+@pytest.mark.process
+def test_a_pulled_atlas_is_the_one_that_was_pushed(hub: LoopbackHub, atlas_folder: Path, tmp_path: Path) -> None:
+    sent(hub, atlas_folder)
+    out = tmp_path / "pulled"
+    first = run(hub, tmp_path / "home", "-m", "maps", "pull", REPO, "--out", out)
+    assert (first.returncode, first.stdout) == (0, f"The atlas of small is in {out}.\n")
+    assert not any(path.is_symlink() for path in out.iterdir())
+    assert {name: (out / name).read_bytes() for name in TABLES} == {
+        name: (atlas_folder / name).read_bytes() for name in TABLES
+    }
+    describe(out)
+    again = run(hub, tmp_path / "home", "-m", "maps", "pull", REPO, "--out", out)
+    assert (again.returncode, again.stdout) == (0, f"The atlas is in {out} already.\n")
+    assert (out / "descriptions.parquet").exists()
+    other = run(hub, tmp_path / "home", "-m", "maps", "pull", REPO, "--out", tmp_path)
+    assert (other.returncode, "is not empty" in other.stderr) == (2, True)
+
+
 def test_an_atlas_is_one_commit(hub: LoopbackHub, atlas_folder: Path) -> None:
     (atlas_folder / "parts").mkdir()
     (atlas_folder / "parts" / "heads.parquet").write_bytes(b"unfinished")
