@@ -92,9 +92,8 @@ def publish_once(
         source = load_source_from_ledger(ledger, options.study, load_withdrawn_here())
     rows = judgments_of_study(source, options.study)
     stale = arguments.find_stale_judgments(options, source.study, rows)
-    settings = source.study.settings if source.study else None
     commit = publish_release(
-        rows, source.withdrawn_count, target, options.private, options.squash, settings, stale, load_withdrawn
+        rows, source.withdrawn_count, target, options.private, options.squash, source.study, stale, load_withdrawn
     )
     address = target.commit_url(commit)
     print_text(f"Published {pluralize(len(rows), 'judgment')} of the study {options.study}: {address}")

@@ -80,7 +80,7 @@ def write_table(rows: pd.DataFrame, path: Path) -> None:
     Raises DatasetError for another ending, or if the file cannot be written.
     """
     check_suffix(path)
-    columns = [pa.field(name, _column_type(rows[name])) for name in rows.columns]
+    columns = [pa.field(name, column_type(rows[name])) for name in rows.columns]
     content = pa.Table.from_pandas(rows, schema=pa.schema(columns), preserve_index=False).replace_schema_metadata()
     try:
         WRITERS[path.suffix.lower()](content, path)
@@ -88,7 +88,7 @@ def write_table(rows: pd.DataFrame, path: Path) -> None:
         raise DatasetError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _column_type(column: pd.Series[Any]) -> pa.DataType:
+def column_type(column: pd.Series[Any]) -> pa.DataType:
     """int32 for whole numbers; a column that is neither a number nor a boolean is text, even if all cells are null."""
     if column.name in ("layer", "head", "n", "draws"):
         return pa.int32()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from annotation.errors import LedgerError, WithdrawnMeanwhileError
-from annotation.export.files import export_judgments
+from annotation.export.release import make_release
 from annotation.ledger.rows import merge_rows
 from annotation.ledger.upkeep import is_kept, read_ledger_rows
 from annotation.report.card import WITHDRAWALS_SECTION
 from annotation.study.file import study_from_json
-from annotation.study.study import Study, StudySettings
+from annotation.study.study import Study
 from annotation.types import Judgment
 from maps.errors import MapsError
 
@@ -85,13 +83,13 @@ def publish_release(
     dataset: HubDataset,
     private: bool,
     squash: bool,
-    settings: StudySettings | None = None,
+    study: Study | None = None,
     stale: Collection[str] | None = None,
     load_withdrawn: Callable[[], Collection[str]] = tuple,
 ) -> str:
-    """Publishes judgments as a dataset for `datasets`, creating it if it is missing; returns the commit's hash.
+    """Publishes the release of a study (`make_release`), creating its dataset if it is missing; returns the commit.
 
-    `settings` add the study's design to the card; `stale` holds the ids of stale judgments, None if nobody checked.
+    The `study` adds its design and what was judged; `stale` holds the ids of stale judgments, None if nobody checked.
     Equal judgments make no new commit. With `squash` the dataset's history becomes one commit. `load_withdrawn` says
     who has withdrawn by now: it is called right before the commit and after it, and WithdrawnMeanwhileError is raised
     if any of the judgments are theirs.
@@ -101,9 +99,7 @@ def publish_release(
         if {row.annotator for row in judgments}.intersection(load_withdrawn()):
             raise WithdrawnMeanwhileError("Somebody withdrew while the release was being made; publish it again.")
 
-    with TemporaryDirectory() as folder:
-        paths = export_judgments(judgments, Path(folder), "datasets", settings=settings, stale=stale)
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    files = dict(make_release(judgments, study, dataset.name, stale).files)
     who = {0: "Nobody", 1: "One annotator"}.get(withdrawn_count, f"{withdrawn_count:,} annotators")
     history = SQUASHED_HISTORY_NOTE if squash else EARLIER_REVISIONS_NOTE
     withdrawals = RELEASE_WITHDRAWALS_SECTION.format(who=who, history=history)

@@ -13,12 +13,22 @@ from annotation.study.study import StudySettings
 from annotation.types import Judgment
 from maps.text import pluralize
 
-CARD_HEADING = """\
+FRONT_MATTER = """\
 ---
 license: cc-by-4.0
 language:
 - en
 pretty_name: Judgments of attention head descriptions
+task_categories:
+- text-classification
+tags:
+- interpretability
+- attention-heads
+- human-evaluation
+{configs}
+---
+"""
+ONE_CONFIG = """\
 configs:
 - config_name: default
   data_files:
@@ -27,9 +37,45 @@ configs:
 dataset_info:
   config_name: default
   features:
-{features}
----
+{features}"""
+RELEASE_CONFIGS = """\
+configs:
+- config_name: judgments
+  default: true
+  data_files:
+  - split: train
+    path: data/judgments.parquet
+- config_name: items
+  data_files:
+  - split: train
+    path: data/items.parquet
+- config_name: labels
+  data_files:
+  - split: train
+    path: data/labels.parquet
+dataset_info:
+- config_name: judgments
+  features:
+{features}"""
+RELEASE_SECTION = """\
+## Use
 
+Three configs, each with the split `train`: `items` (what was judged: the mappings as annotators saw them, the
+description, its describer, the kind of item, and of a control where its content is from), `judgments` (the answers)
+and `labels` (one label for each item and question: the majority, the organiser's decision, and Dawid and Skene's
+where it was computed).
+
+```python
+from datasets import load_dataset
+items = load_dataset({repo!r}, "items", split="train").to_pandas()
+judgments = load_dataset({repo!r}, "judgments", split="train").to_pandas()
+columns = ["study", "model", "layer", "head", "item_kind", "mapping_hash", "description_id"]
+judged = judgments.merge(items, on=columns)
+```
+
+`python -m annotation agreement data/judgments.parquet` computes every figure below from the answers.
+"""
+CARD_HEADING = """\
 # Judgments of attention head descriptions
 
 People looked at 30 mappings of an attention head and at a description of them, and answered up to three questions. A
@@ -143,11 +189,18 @@ def dataset_card(
     features: Sequence[tuple[str, str]],
     paper: Paper,
     settings: StudySettings | None = None,
+    release: str | None = None,
 ) -> str:
-    """README.md of a `datasets` folder; `features` are the columns with their types as `datasets` names them."""
+    """README.md of a `datasets` folder; `features` are the columns with their types as `datasets` names them.
+
+    `release`: the dataset's name on the Hub, for a release with its three configs.
+    """
     feature_lines = "\n".join(f"  - name: {name}\n    dtype: {dtype}" for name, dtype in features)
+    configs = ONE_CONFIG if release is None else RELEASE_CONFIGS
     parts = [
-        CARD_HEADING.format(features=feature_lines, rows=f"{len(judgments):,}"),
+        FRONT_MATTER.format(configs=configs.format(features=feature_lines)),
+        CARD_HEADING.format(rows=f"{len(judgments):,}"),
+        *([] if release is None else [RELEASE_SECTION.format(repo=release)]),
         f"## How it was made\n\n{_bullet_list(design_sentences(judgments, settings))}",
         f"## The questions (form {FORM_VERSION})\n",
         *map(_question_section, QUESTIONS),

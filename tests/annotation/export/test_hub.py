@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -134,7 +133,8 @@ def test_the_command_publishes_from_the_ledger(hub: LoopbackHub, app: LedgerApp)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{UNMARKED}Published 2 judgments of the study default: {address}\n"
     assert ids(hub) == ["j-1", "j-2"]
-    assert json.dumps(sorted(hub.files(PUBLIC))) == '["README.md", "data/judgments.parquet"]'
+    tables = [f"data/{name}.parquet" for name in ("items", "judgments", "labels")]
+    assert sorted(hub.files(PUBLIC)) == ["README.md", *tables]
 
 
 @pytest.mark.process

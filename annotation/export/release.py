@@ -1,0 +1,144 @@
+"""The files of a public release: what was judged, the answers, one label for each item, and the card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from annotation.errors import DawidSkeneError
+from annotation.export.files import JUDGMENTS_SCHEMA, arrow_table, column_type
+from annotation.report.card import dataset_card
+from annotation.report.paper_file import load_paper
+from annotation.statistics.dawid_skene import estimate_labels
+from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
+from annotation.statistics.labels import compute_labels
+from annotation.statistics.summary import summarise_judgments
+from annotation.study.study import Study, layers_by_model
+from annotation.types import ITEM_COLUMNS, Judgment, StudyItem
+from maps.text import pluralize
+
+INTEGERS, TEXTS = pa.list_(pa.int32()), pa.list_(pa.string())
+MAPPING = pa.struct(
+    [
+        *(("rank", pa.int32()), ("source_id", pa.int32()), ("source", pa.string()), ("saliency", pa.float64())),
+        *(("target_ids", INTEGERS), ("targets", TEXTS), ("scores", pa.list_(pa.float64()))),
+    ]
+)
+MAPPING_COLUMNS = [field.name for field in MAPPING]
+ITEMS_SCHEMA = pa.schema(
+    [
+        *((name, pa.int32() if name in ("layer", "head") else pa.string()) for name in ITEM_COLUMNS),
+        *(("position", pa.int32()), ("describer", pa.string())),
+        *(("input_strings", pa.string()), ("observed_pattern", pa.string())),
+        *(("own_mapping_hash", pa.string()), ("described_layer", pa.int32()), ("described_head", pa.int32())),
+        ("mappings", pa.list_(MAPPING)),
+    ]
+)
+REASONS = {  # why a row is in the release and not counted
+    "superseded": "changed later by the same person",
+    "stale": "of items that have changed since",
+    "control": "of control items",
+    "adjudication": "by organisers, who decide on disagreements",
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """The files of a release by path, and a sentence for each kind of row that is left out or not counted."""
+
+    files: dict[str, bytes]
+    left_out: list[str]
+
+    @property
+    def card(self) -> str:
+        return self.files["README.md"].decode()
+
+
+def make_release(
+    rows: Sequence[Judgment],
+    study: Study | None,
+    repo: str,
+    stale: Collection[str] | None = None,
+) -> Release:
+    """The release of a study's judgments: `data/items.parquet`, `data/judgments.parquet`, `data/labels.parquet`, card.
+
+    Practice rows are left out. Without the `study`, items have their ids and hashes only. `stale`: the ids of stale
+    judgments; None if nobody checked. Labels by Dawid and Skene are computed where crowd-kit is installed.
+    """
+    settings = study.settings if study is not None else None
+    released = [row for row in rows if row.item_kind != "practice"]
+    judgments = judgments_to_frame(released, stale)
+    counted = select_counted_judgments(judgments)
+    report = summarise_judgments(counted, layers=layers_by_model(settings))
+    features = [(field.name, str(field.type).replace("double", "float64")) for field in JUDGMENTS_SCHEMA]
+    card = dataset_card(released, report, features, load_paper(), settings, repo)
+    labels = labels_table(counted)
+    files = {
+        "README.md": card.encode(),
+        "data/items.parquet": parquet_bytes(items_table(released, study)),
+        "data/judgments.parquet": parquet_bytes(arrow_table(judgments)),
+        "data/labels.parquet": parquet_bytes(labels),
+    }
+    return Release(files, left_out_sentences(rows, counted))
+
+
+def items_table(rows: Sequence[Judgment], study: Study | None) -> pa.Table:
+    """The items of a study in its order, or those that were judged if the study is not known."""
+    if study is not None:
+        values = [item_row(study, item, position) for position, item in enumerate(study.order)]
+    else:
+        items = dict.fromkeys(row.item for row in rows if row.item_kind != "adjudication")
+        values = [{name: getattr(item, name) for name in ITEM_COLUMNS} for item in items]
+    return pa.Table.from_pylist(values, schema=ITEMS_SCHEMA)
+
+
+def item_row(study: Study, item: StudyItem, position: int) -> dict[str, object]:
+    """An item with its content as annotators saw it, and where that is from."""
+    content, origin = study.contents[item.key], study.origins[item.key]
+    return {
+        **{name: getattr(item, name) for name in ITEM_COLUMNS},
+        "position": position,
+        "describer": study.settings.describer,
+        "input_strings": content.input_strings,
+        "observed_pattern": content.observed_pattern,
+        "own_mapping_hash": origin.mapping_hash,
+        "described_layer": origin.described_head.layer,
+        "described_head": origin.described_head.head,
+        "mappings": [{name: getattr(mapping, name) for name in MAPPING_COLUMNS} for mapping in content.mappings],
+    }
+
+
+def labels_table(counted: CountedJudgments) -> pa.Table:
+    """One row for each item and question; with Dawid and Skene's labels where crowd-kit is installed."""
+    try:
+        labels = compute_labels(counted, estimate_labels(counted))
+    except DawidSkeneError:
+        labels = compute_labels(counted)
+    schema = pa.schema([pa.field(name, column_type(labels[name])) for name in labels.columns])
+    return pa.Table.from_pandas(labels, schema=schema, preserve_index=False).replace_schema_metadata()
+
+
+def parquet_bytes(content: pa.Table) -> bytes:
+    """A table as a Parquet file; without rows it has no row group, on which `datasets` would fail."""
+    sink = BytesIO()
+    with pq.ParquetWriter(sink, content.schema) as writer:
+        if content.num_rows:
+            writer.write_table(content)
+    return sink.getvalue()
+
+
+def left_out_sentences(rows: Sequence[Judgment], counted: CountedJudgments) -> list[str]:
+    """Which rows are not in the release, and which are in it and not counted, with the reasons."""
+    practice = Counter(row.item_kind for row in rows)["practice"]
+    sentences = [f"Left out: {pluralize(practice, 'judgment')} of worked examples."] if practice else []
+    sentences += [
+        f"In the release, but not counted: {pluralize(count, 'judgment')} {REASONS[reason]}."
+        for reason, count in counted.excluded_counts.items()
+        if count and reason in REASONS
+    ]
+    return sentences
