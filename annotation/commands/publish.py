@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from annotation.commands import arguments
 from annotation.errors import WithdrawnMeanwhileError
 from maps.command_line import Subparsers, print_text
+from maps.errors import MapsError
 from maps.text import pluralize
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     arguments.add_data_option(p, "journal.sqlite, which is read if no ledger is given, and for withdrawals otherwise")
     arguments.add_judged_atlas_option(p)
     p.add_argument("--private", action="store_true", help="make the dataset private")
+    p.add_argument("--make-public", action="store_true", help="make the dataset public when the release is there")
     squash_help = "delete the dataset's earlier revisions, which may contain withdrawn answers"
     p.add_argument("--squash", action="store_true", help=squash_help)
     p.set_defaults(run=run)
@@ -48,6 +50,8 @@ def run(options: argparse.Namespace) -> None:
     from annotation.export.hub import check_release_name
     from maps.hub.repository import HubDataset
 
+    if options.private and options.make_public:
+        raise MapsError("--private and --make-public contradict each other; leave one of them out.")
     ledger_name = options.ledger or options.environment.get("MAPS_JUDGMENTS")
     check_release_name(options.to, ledger_name)
     target = HubDataset(options.to, get_token() or "")
@@ -95,6 +99,9 @@ def publish_once(
     commit = publish_release(
         rows, source.withdrawn_count, target, options.private, options.squash, source.study, stale, load_withdrawn
     )
+    if options.make_public:
+        target.make_public()
+        print_text(f"Everybody can read the dataset {target.name} now.")
     address = target.commit_url(commit)
     print_text(f"Published {pluralize(len(rows), 'judgment')} of the study {options.study}: {address}")
 

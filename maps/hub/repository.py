@@ -125,6 +125,12 @@ class HubDataset:
             lambda: self._api.create_repo(self.name, repo_type=self.repo_type, private=private, exist_ok=True)
         )
 
+    def make_public(self) -> None:
+        """Lets everybody read the repository."""
+        self._call_with_retries(
+            lambda: self._api.update_repo_settings(self.name, repo_type=self.repo_type, private=False)
+        )
+
     def read_files(self, state: RepositoryState, paths: Iterable[str]) -> dict[str, bytes]:
         """The contents of files by path, each checked against the digest that the Hub lists."""
         wanted = sorted(paths)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from maps.errors import MapsError
 from maps.text import plural
 
-MAPS, SPACE = "maps", "space"  # the programs, as in `python -m maps`
+MAPS, SPACE, ANNOTATION = "maps", "space", "annotation"  # the programs, as in `python -m maps`
 
 
 class JobError(MapsError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Concatenate, Protocol, TypeVar
 
 import gradio as gr
 
 from maps.errors import MapsError
+from space.components.markup import notice
 from space.services import Services
 from space.web import sessions
 from space.web.errors import show_errors
@@ -40,3 +42,18 @@ def for_organisers(
 
     handle.__name__ = handler.__name__  # Gradio names the endpoint after it
     return show_errors(handle)
+
+
+def with_problems_in(
+    message: gr.HTML, handler: Callable[[Page, Annotator, Inputs], Updates]
+) -> Callable[[Page, Annotator, Inputs], Updates]:
+    """A handler whose MapsErrors are shown in this message, where they stay."""
+
+    @wraps(handler)
+    def handle(page: Page, organiser: Annotator, inputs: Inputs) -> Updates:
+        try:
+            return handler(page, organiser, inputs)
+        except MapsError as error:
+            return {message: notice(str(error), "problem")}
+
+    return handle

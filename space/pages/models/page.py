@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import gradio as gr
 
-from maps.errors import MapsError
-from space.components.markup import notice
 from space.pages.models import handlers
 from space.pages.models.layout import ModelsPage
 from space.services import Services
-from space.web.organisers import for_organisers
-from space.web.sessions import Annotator
-from space.web.updates import Inputs, Updates, inputs_of
+from space.web.organisers import for_organisers, with_problems_in
+from space.web.updates import inputs_of
 from space.web.viewer import event_data
 
 PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
-Handler = Callable[[ModelsPage, Annotator, Inputs], Updates]
 
 
 def build(services: Services, page: gr.Blocks) -> None:
@@ -45,19 +39,6 @@ def build(services: Services, page: gr.Blocks) -> None:
         inputs = inputs_of(here.organiser_token, *tab.fields.values())
         guarded = for_organisers(here, with_problems_in(tab.message, handler))
         button.click(guarded, inputs, [*refreshed, tab.message], **PRIVATE_EVENT)
-
-
-def with_problems_in(message: gr.HTML, handler: Handler) -> Handler:
-    """A handler whose MapsErrors are shown in the tab's message, where they stay."""
-
-    @wraps(handler)
-    def handle(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
-        try:
-            return handler(page, organiser, inputs)
-        except MapsError as error:
-            return {message: notice(str(error), "problem")}
-
-    return handle
 
 
 def connect_job_buttons(here: ModelsPage) -> None:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from space.pages.annotate.view import dependent_questions
 from space.pages.organise import handlers
+from space.pages.organise.publishing import connect_publish_tab
 from space.pages.organise.updates import OrganisePage
 from space.services import Services
 from space.web.organisers import for_organisers
@@ -20,6 +21,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     here = OrganisePage(services)
     connect_selection(here, page)
     connect_study_tab(here)
+    connect_publish_tab(here)
     connect_new_study_tab(here)
     connect_withdrawal_tab(here)
     leave = for_organisers(here, handlers.sign_out_organiser)

@@ -18,6 +18,7 @@ from space.pages.annotate.task import NO_ANSWERS
 from space.pages.annotate.view import lay_out_questions, question_updates
 from space.pages.organise import adjudication, studies, view
 from space.pages.organise.adjudication import OrganiserSelection
+from space.pages.organise.publishing import PublishTab
 from space.pages.organise.studies import StudyStatus
 from space.services import Services
 from space.studies.current import answers_hidden_reason
@@ -152,6 +153,8 @@ class OrganisePage:
                     self.study = StudyTab()
                 with gr.Tab("Disagreements", id="disagreements"):
                     self.decision = DecisionTab()
+                with gr.Tab("Publish", id="publish"):
+                    self.publish = PublishTab()
                 with gr.Tab("New study", id="new"):
                     self.new_study = NewStudyTab(studies.describer_choices(services))
                 with gr.Tab("Withdrawals", id="withdrawals"):

@@ -127,6 +127,18 @@ def test_a_release_from_the_ledger_takes_the_design_from_the_study_kept_there(hu
 
 
 @pytest.mark.slow
+def test_a_private_release_is_made_public_when_somebody_says_so(hub: LoopbackHub, app: LedgerApp) -> None:
+    options = ("--to", PUBLIC, "--data", str(app.data), "--ledger", LEDGER_NAME)
+    assert command(hub, *options, "--private").returncode == 0
+    assert hub.repositories["dataset", PUBLIC].private
+    done = command(hub, *options, "--make-public")
+    assert (done.returncode, f"Everybody can read the dataset {PUBLIC} now." in done.stdout) == (0, True)
+    assert not hub.repositories["dataset", PUBLIC].private
+    refused = command(hub, *options, "--private", "--make-public")
+    assert (refused.returncode, "contradict each other" in refused.stderr) == (2, True)
+
+
+@pytest.mark.slow
 def test_the_command_publishes_from_the_ledger(hub: LoopbackHub, app: LedgerApp) -> None:
     done = command(hub, "--to", PUBLIC, "--data", str(app.data), MAPS_JUDGMENTS=LEDGER_NAME)
     address = f"{hub.url}/datasets/{PUBLIC}/commit/{hub.repositories['dataset', PUBLIC].head.oid}"
