@@ -213,7 +213,7 @@ def open_jobs(data: Path, atlases: ShownAtlases, environment: Mapping[str, str])
     shown = JobAtlases(atlases, data / "jobs" / "previews")
     for job in store.all_jobs():
         shown.update(Path(job.folder))
-    return JobRunner(store, data / "jobs", environment, lambda job: shown.update(Path(job.folder)), keeper)
+    return JobRunner(store, data / "jobs", environment, shown.update, keeper)
 
 
 def is_mcp_wanted(environment: Mapping[str, str]) -> bool:

@@ -18,6 +18,11 @@ def link_to_head(model: str, head: HeadId) -> str:
     return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
 
 
+def link_to_describe(model: str, head: HeadId) -> str:
+    """The address at which an organiser describes one head."""
+    return "models?" + urlencode({"model": model, "head": str(head)})
+
+
 def link_to_model(model: str) -> str:
     """The address of a model's grid."""
     return "./?" + urlencode({"model": model})

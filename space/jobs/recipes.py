@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maps.data import predefined_relations
-from maps.describers.names import OFFLINE, REFERENCE
+from maps.describers.names import OFFLINE, REFERENCE, RESERVED_NAMES
 from maps.errors import MapsError
 from maps.weights.bundled import BUNDLED_MODEL
 from space.jobs.job import SPACE, JobRequest, Step
@@ -46,6 +46,11 @@ class ServerRequest:
     @property
     def is_routed(self) -> bool:
         return self.name.startswith(ROUTED_PREFIX)
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether no model is asked: the rules, and the reference descriptions."""
+        return self.name in RESERVED_NAMES
 
     @property
     def keys(self) -> dict[str, str]:
@@ -132,7 +137,7 @@ def push_steps(folder: Path, repo: str, is_private: bool) -> list[Step]:
 
 def description_steps(folder: Path, server: ServerRequest, sample: int | None, operations: bool) -> tuple[Step, ...]:
     """Asks a describer about all heads, or a sample of them; with `operations`, about their operations afterwards."""
-    if server.name in (OFFLINE, REFERENCE):
+    if server.is_reserved:
         describe: tuple[str, ...] = ("describe", str(folder), "--describer", server.name)
     else:
         describe = ("describe", str(folder), "--describer", server.name, *server.options)

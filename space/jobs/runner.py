@@ -40,7 +40,8 @@ KILLED_MESSAGE = "The process was killed: perhaps the machine has too little mem
 
 
 class JobRunner:
-    """The queue of an app. `on_change` is called from its thread after every step and every change of progress.
+    """The queue of an app. `on_folder` is called from its thread with the folder of the job's atlas, after every step
+    and every change of progress.
 
     `environment`: of the child processes. `folder`: for a log file of each job. `off_reason` says why no jobs run
     here; it is empty if they do. Of the apps that use one data folder, only one runs jobs.
@@ -51,7 +52,7 @@ class JobRunner:
         store: JobStore,
         folder: Path,
         environment: Mapping[str, str],
-        on_change: Callable[[Job], None] = lambda _job: None,
+        on_folder: Callable[[Path], None] = lambda _folder: None,
         keeper: JobKeeper | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ class JobRunner:
         paths = [str(ROOT), *filter(None, [environment.get("PYTHONPATH")])]
         kept = {name: value for name, value in environment.items() if name not in APP_SECRETS}
         self._environment = kept | {"PYTHONPATH": ":".join(paths), "PYTHONUNBUFFERED": "1"}
-        self._on_change, self.keeper = on_change, keeper
+        self._on_folder, self.keeper = on_folder, keeper
         self._changed = Condition()
         self._keys: dict[int, dict[str, str]] = {}
         self._wishes: dict[int, State] = {}  # what a running job is to become: paused, cancelled, or queued again
@@ -93,7 +94,7 @@ class JobRunner:
                 self.store.change(job.job_id, (job.state,), State.PAUSED, KEY_GONE_MESSAGE)
             elif job.state is State.RUNNING:
                 self.store.change(job.job_id, (State.RUNNING,), State.QUEUED)
-            self._on_change(job)
+            self._on_folder(Path(job.folder))
         self.off_reason = ""
 
     def _restore(self, keeper: JobKeeper) -> None:
@@ -177,6 +178,11 @@ class JobRunner:
         kept = self.keeper.problem if self.keeper is not None else ""
         return [problem for problem in (self.off_reason, kept) if problem]
 
+    def report_folder(self, folder: Path) -> None:
+        """Has an atlas that was changed outside of a job shown and kept."""
+        self._on_folder(folder)
+        self._wake()
+
     def running_job(self) -> Job | None:
         return next((job for job in self.store.all_jobs() if job.state is State.RUNNING), None)
 
@@ -248,7 +254,7 @@ class JobRunner:
         self._report_change(self.store.change(job.job_id, (State.RUNNING,), state, message))
 
     def _report_change(self, job: Job) -> None:
-        self._on_change(job)
+        self._on_folder(Path(job.folder))
         if self.keeper is not None:
             self.keeper.request()
 
@@ -273,7 +279,7 @@ class JobRunner:
         for line in child.stdout or ():
             if line.startswith(RECORD_MARK):
                 self._progress = progress_from_line(line)
-                self._on_change(job)
+                self._on_folder(Path(job.folder))
             elif line.strip():
                 last = escape_invisible(line.strip())
                 self._lines.append(last)

@@ -53,6 +53,7 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     **dict.fromkeys(
         ("show_question", "try_describer", "describe_all", "show_answers"), (ORGANISERS, "/models: describes heads")
     ),
+    **dict.fromkeys(("ask_about_head", "save_by_hand"), (ORGANISERS, "/models: describes one head")),
     "measure_evidence": (ORGANISERS, "/models: measures the evidence for descriptions"),
     "upload_atlas": (ORGANISERS, "/models: uploads an atlas to the Hub"),
     "sign_out_organiser": (ORGANISERS, "ends their session"),

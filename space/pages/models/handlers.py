@@ -13,7 +13,6 @@ import gradio as gr
 
 from maps.atlas.reader import Atlas
 from maps.data import parse_relation
-from maps.describers.names import RESERVED_NAMES
 from maps.errors import MapsError
 from maps.files.atomic import write_file
 from space.atlases.catalogue import PREBUILT_FOLDER
@@ -42,9 +41,22 @@ def page_load_handler(page: ModelsPage) -> Any:
     def open_models_page(inputs: dict[Any, Any], request: gr.Request) -> Any:
         if identify_organiser(page.services, inputs[page.organiser_token], request) is None:
             return {page.models: models_html(page.services), page.content_column: gr.update(visible=False)}
-        return page_updates(page) | {page.content_column: gr.update(visible=True)}
+        return page_updates(page) | {page.content_column: gr.update(visible=True)} | head_in_address(page, request)
 
     return show_errors(open_models_page)
+
+
+def head_in_address(page: ModelsPage, request: gr.Request) -> Updates:
+    """Opens the tab of one head for the head in the address, to which its own page links."""
+    query = request.query_params
+    if not query.get("head"):
+        return {}
+    fields = page.head.fields
+    return {
+        page.tabs: gr.update(selected="head"),
+        fields["atlas"]: gr.update(value=query.get("model")),
+        fields["head"]: gr.update(value=query["head"]),
+    }
 
 
 def page_updates(page: ModelsPage) -> Updates:
@@ -180,7 +192,7 @@ def show_question(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Up
     """The question about one head as the describer would get it, and what asking about all heads costs."""
     tab, server = page.describe, describer_request(page, inputs)
     atlas = chosen_atlas(page.services, inputs[tab.fields["atlas"]])
-    if server.name in RESERVED_NAMES:
+    if server.is_reserved:
         return {tab.message: notice("This describer asks no model and costs nothing.")}
     step = recipes.description_steps(atlas.folder, server, None, operations=False)[0]
     lines = page.services.jobs.run_now(with_dry_run(step), server.keys)

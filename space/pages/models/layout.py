@@ -10,13 +10,13 @@ from gradio.blocks import Block
 from maps.atlas.readings import PAPER_READING
 from maps.describers.names import OFFLINE
 from space.jobs.recipes import AUTO
-from space.pages.models import view
 from space.services import Services
 from space.web.browser_storage import organiser_token_state
 
 REFRESH_SECONDS = 2.0
 # A click on a button of a job; Gradio takes the name of the event from the quoted name in this script.
 JOB_BUTTONS_SCRIPT = """
+watch('value', () => localStorage.setItem('maps-is-organiser', 'yes'));  // only organisers get jobs; see explorer.js
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-job]');
   if (button) trigger('act', { job: Number(button.dataset.job), act: button.dataset.act });
@@ -110,6 +110,32 @@ class DescribeTab:
         self.message = gr.HTML(elem_id="describe-message")
 
 
+class HeadTab:
+    """One head: another answer of a describer, or a description by hand."""
+
+    def __init__(self, models: list[str]) -> None:
+        fields: dict[str, Any] = {}
+        with gr.Row():
+            fields["atlas"] = atlas_field(models, "one-atlas")
+            fields["head"] = gr.Textbox(label="Head, such as L23H4", max_length=12, elem_id="one-head")
+        with gr.Row():
+            fields["name"] = gr.Textbox("gpt-4o", label="Describer to ask again", max_length=200, elem_id="one-name")
+            fields["url"] = gr.Textbox(label="Address of your own server (optional)", max_length=500)
+            fields["key"] = key_field("one-key")
+        self.ask_button = gr.Button("Ask again", elem_id="one-ask")
+        with gr.Row():
+            fields["author"] = gr.Textbox(label="Or by hand: your name, shown as the describer", max_length=60)
+            fields["input_strings"] = gr.Textbox(
+                label="Input strings, one sentence or Unclear", max_length=2_000, elem_id="one-inputs"
+            )
+            fields["observed_pattern"] = gr.Textbox(
+                label="Observed pattern, one sentence or Unclear", max_length=2_000, elem_id="one-pattern"
+            )
+        self.save_button = gr.Button("Save as a description of its own", elem_id="one-save")
+        self.fields = fields
+        self.message = gr.HTML(elem_id="one-message")
+
+
 class EvidenceTab:
     """What is measured about the descriptions of an atlas, by the fields of `EvidenceForm`."""
 
@@ -162,16 +188,18 @@ class ModelsPage:
         self.models = gr.HTML(elem_id="models")
         with gr.Column(visible=False, elem_id="jobs-column") as self.content_column:
             gr.HTML("<h2>Jobs</h2>")
-            self.jobs = gr.HTML(view.jobs_html([]), js_on_load=JOB_BUTTONS_SCRIPT, elem_id="jobs")
+            self.jobs = gr.HTML(js_on_load=JOB_BUTTONS_SCRIPT, elem_id="jobs")
             self.resume_key = gr.Textbox(
                 label="Key for a job that asks for it again", type="password", max_length=500, visible=False
             )
             self.timer = gr.Timer(REFRESH_SECONDS, active=False)
-            with gr.Tabs():
-                with gr.Tab("Add a model"):
+            with gr.Tabs() as self.tabs:
+                with gr.Tab("Add a model", id="add"):
                     self.add = AddTab()
                 with gr.Tab("Describe"):
                     self.describe = DescribeTab(models)
+                with gr.Tab("One head", id="head"):
+                    self.head = HeadTab(models)
                 with gr.Tab("Evidence"):
                     self.evidence = EvidenceTab(models)
                 with gr.Tab("Keep on the Hub"):
@@ -179,7 +207,7 @@ class ModelsPage:
 
     @property
     def atlas_fields(self) -> list[gr.Dropdown]:
-        return [tab.fields["atlas"] for tab in (self.describe, self.evidence, self.upload)]
+        return [tab.fields["atlas"] for tab in (self.describe, self.head, self.evidence, self.upload)]
 
     def refreshed(self) -> list[Block]:
         """The components that `handlers.refresh` updates."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from space.pages.models import handlers
+from space.pages.models import handlers, one_head
 from space.pages.models.layout import ModelsPage
 from space.services import Services
 from space.web.organisers import for_organisers, with_problems_in
@@ -20,7 +20,8 @@ def build(services: Services, page: gr.Blocks) -> None:
     here = ModelsPage(services)
     token = inputs_of(here.organiser_token)
     refreshed = here.refreshed()
-    page.load(handlers.page_load_handler(here), token, [*refreshed, here.content_column], **PRIVATE_EVENT)
+    opened = [*refreshed, here.content_column, here.tabs, here.head.fields["head"]]
+    page.load(handlers.page_load_handler(here), token, opened, **PRIVATE_EVENT)
     quiet = {"show_progress": "hidden", **PRIVATE_EVENT}
     here.timer.tick(for_organisers(here, handlers.refresh_jobs), token, refreshed, **quiet)
     connect_job_buttons(here)
@@ -33,6 +34,8 @@ def build(services: Services, page: gr.Blocks) -> None:
         (here.describe, here.describe.trial_button, handlers.try_describer),
         (here.describe, here.describe.start_button, handlers.describe_all),
         (here.describe, here.describe.answers_button, handlers.show_answers),
+        (here.head, here.head.ask_button, one_head.ask_about_head),
+        (here.head, here.head.save_button, one_head.save_by_hand),
         (here.evidence, here.evidence.start_button, handlers.measure_evidence),
         (here.upload, here.upload.start_button, handlers.upload_atlas),
     ):

@@ -14,6 +14,7 @@ const explorer = (() => {
     const shown = look();
     if (!shown) return;
     for (const grid of shown.querySelectorAll('.head-grid')) drawGrid(grid, address => visit(address, true));
+    if (localStorage.getItem('maps-is-organiser')) shown.querySelectorAll('.for-organisers').forEach(each => { each.hidden = false; });
     document.title = shown.dataset.title;
   };
   const ask = (address, more) => {  // the answer carries the turn; only the answer to the latest request is used

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from maps.atlas.reader import Atlas
-from space.jobs.job import Job, JobError, JobRequest, Progress, State, Step
+from space.jobs.job import JobError, JobRequest, Progress, State, Step
 from space.jobs.runner import KEY_GONE_MESSAGE, OTHER_APP_MESSAGE, JobRunner
 from space.jobs.store import JobStore
 from tests.small_models import SmallModel, random_weights, save_model_folder
@@ -39,9 +39,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def running(folder: Path, on_change: Callable[[Job], None] = lambda _job: None) -> Iterator[JobRunner]:
+def running(folder: Path, on_folder: Callable[[Path], None] = lambda _folder: None) -> Iterator[JobRunner]:
     store = JobStore(folder / "jobs.sqlite")
-    runner = JobRunner(store, folder, os.environ, on_change)
+    runner = JobRunner(store, folder, os.environ, on_folder)
     runner.start()
     try:
         yield runner
@@ -66,8 +66,10 @@ def failing(folder: Path) -> JobRequest:
 def test_a_job_maps_and_describes_a_model_and_tells_how_far_it_is(tmp_path: Path, model: Path) -> None:
     seen: list[Progress] = []
 
-    def note(job: Job) -> None:
-        if (progress := runner.progress(job)) is not None:
+    def note(folder: Path) -> None:
+        assert folder == tmp_path / "atlas"
+        job = runner.running_job()
+        if job is not None and (progress := runner.progress(job)) is not None:
             seen.append(progress)
 
     with running(tmp_path / "jobs", note) as runner:
