@@ -31,6 +31,7 @@ from space.jobs.atlases import JobAtlases
 from space.jobs.keeper import JobKeeper
 from space.jobs.runner import JobRunner
 from space.jobs.store import JobStore
+from space.jobs.uploads import Uploads
 from space.live.download import WEIGHTS_ORIGIN, download_weights
 from space.live.process import LiveModel, make_live_model
 from space.one_time_files import OneTimeFiles
@@ -94,6 +95,7 @@ class Services:
     search_indexes: SearchIndexes = field(default_factory=SearchIndexes, repr=False)
     live_model: LiveModel = field(default_factory=LiveModel, repr=False)
     rate_limiter: RateLimiter = field(default_factory=RateLimiter, repr=False)
+    uploads: Uploads = field(init=False, repr=False)
     one_time_files: OneTimeFiles = field(default_factory=OneTimeFiles, repr=False)
     sign_in_limits: SignInLimits = field(default_factory=SignInLimits, repr=False)
     has_mcp: bool = False
@@ -103,6 +105,7 @@ class Services:
     def __post_init__(self) -> None:
         visible = VisibleAtlases(self.whole_atlases, self.data_folder / "hidden", self.hidden_heads)
         object.__setattr__(self, "atlases", visible)
+        object.__setattr__(self, "uploads", Uploads(self.data_folder.resolve() / "uploads"))
 
     def atlas(self, model: str) -> Atlas:
         """The atlas of a model as visitors see it.

@@ -24,12 +24,13 @@ from space.pages.search import page as search
 from space.pages.try_it import page as trying
 from space.services import Services
 from space.studies.headlines import head_headlines
-from space.web.browser_storage import study_form_tags
+from space.web.browser_storage import script_tag, study_form_tags
 from space.web.connections import ConnectionLimits
 from space.web.downloads import one_time_route
 from space.web.first_html import app_arguments
 from space.web.health import health_route
 from space.web.request_guard import RequestGuard, host_of
+from space.web.uploads import upload_route
 from space.web.viewer import build_viewer
 
 STATIC = Path(__file__).parent / "web" / "static"
@@ -112,13 +113,13 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
     links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
     settings = app_arguments(services, EXPLORER_PAGES, links, head_headlines)
-    settings["routes"] += [health_route(services), one_time_route(services)]
+    settings["routes"] += [health_route(services), one_time_route(services), upload_route(services)]
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {
         "theme": theme,
         "css_paths": STATIC / "style.css",
         "js": (STATIC / "keys.js").read_text(encoding="utf-8"),
-        "head": study_form_tags(),
+        "head": study_form_tags() + script_tag("upload.js"),
         "footer_links": [],
         "run_history": False,
         "mcp_server": services.has_mcp,

@@ -47,6 +47,7 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     **dict.fromkeys(("ask_to_withdraw", "withdraw"), (ORGANISERS, "withdraws an annotator")),
     "open_models_page": (ANYONE, "/models: the list of models; its jobs for organisers only"),
     **dict.fromkeys(("refresh_jobs", "change_job"), (ORGANISERS, "/models: the jobs of the app")),
+    "admit_upload": (ORGANISERS, "/models: lets the browser upload a model's file"),
     **dict.fromkeys(
         ("check_model", "map_model", "check_hub_machine", "map_on_hub"), (ORGANISERS, "/models: maps a model")
     ),

@@ -20,10 +20,12 @@ PUBLIC_STORAGE_SECRET = "maps-annotations"
 def study_form_tags() -> str:
     """Tags for the head of every page: the questions of the form as JSON, and the script that reads them."""
     questions = json.dumps(form.questions_for_browser()).replace("<", "\\u003c")  # no text may end the element
-    return (
-        f'<script type="application/json" id="study-questions">{questions}</script>'
-        f'<script src="{asset_address("study_form.js")}"></script>'
-    )
+    return f'<script type="application/json" id="study-questions">{questions}</script>' + script_tag("study_form.js")
+
+
+def script_tag(name: str) -> str:
+    """The tag that loads one of the app's scripts."""
+    return f'<script src="{asset_address(name)}"></script>'
 
 
 def token_state() -> gr.BrowserState:

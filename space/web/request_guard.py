@@ -87,7 +87,7 @@ class RequestGuard:
             refusal = PlainTextResponse(OTHER_SITE_MESSAGE, 403)
         elif rule is None:
             scope = {**scope, "path": "/no-such-page", "raw_path": b"/no-such-page", "method": "GET"}
-        elif scope["method"] not in ("GET", "HEAD"):
+        elif scope["method"] not in ("GET", "HEAD") and rule.kind is not RouteKind.UPLOAD:
             try:
                 body = await asyncio.wait_for(read_body(receive, headers), MAX_BODY_SECONDS)
                 receive = replay(body, receive)
@@ -118,7 +118,7 @@ class RequestGuard:
         if is_from_own_site(headers, self.public_host):
             return True
         is_link = "origin" not in headers  # links and images of other sites have no Origin, scripts' requests have one
-        return is_link and rule is not None and rule.kind not in (RouteKind.CALL, RouteKind.PROGRAM)
+        return is_link and rule is not None and rule.kind not in (RouteKind.CALL, RouteKind.PROGRAM, RouteKind.UPLOAD)
 
 
 class BodyTooLargeError(Exception):

@@ -21,6 +21,7 @@ class RouteKind(Enum):
     FILE = "public file"  # the same for everybody; other sites may link to it or show it
     PROGRAM = "call by name"  # of an endpoint for programs: reads what is public; few are answered at once
     CALL = "call"  # may read or change what is a person's: from the app's own pages, or from programs
+    UPLOAD = "upload"  # of a large file, which is read as it arrives
     LOGIN = "login"  # Hugging Face sends the browser back to it
 
 
@@ -41,7 +42,7 @@ class RouteRule:
 
 
 GET, POST = ("GET", "HEAD"), ("POST",)
-PAGE, FILE, PROGRAM, CALL, LOGIN = RouteKind
+PAGE, FILE, PROGRAM, CALL, UPLOAD, LOGIN = RouteKind
 ROUTE_RULES = (
     RouteRule("(head|relation|search|try|compare)?/?", GET, PAGE, "the explorer", is_same_for_all=True),
     RouteRule(
@@ -50,6 +51,7 @@ ROUTE_RULES = (
     RouteRule("health", GET, FILE, "that the app works"),
     RouteRule(r"look/[a-z_]+(\.[a-z]+)?", GET, FILE, "tables, preview images, styles and scripts of the app"),
     RouteRule("download/[A-Za-z0-9_-]+", GET, CALL, "a file that was made for one visitor, once"),
+    RouteRule("upload/[A-Za-z0-9_-]+", POST, UPLOAD, "a model's file, with a ticket that an organiser was given"),
     RouteRule("(assets|static|svelte)/.+", GET, FILE, "Gradio's scripts, styles and fonts"),
     RouteRule(r"(gradio_api/)?theme\.css|favicon\.ico|robots\.txt|manifest\.json", GET, FILE, "look of the pages"),
     RouteRule("config/?", GET, FILE, "the layout of all pages", is_same_for_all=True),

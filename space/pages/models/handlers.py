@@ -107,6 +107,11 @@ def change_job(page: ModelsPage, _organiser: Annotator, inputs: Inputs, job_id: 
     return page_updates(page) | {page.resume_key: gr.update(value="")}
 
 
+def admit_upload(page: ModelsPage, _organiser: Annotator, _inputs: Inputs) -> Updates:
+    """A ticket that admits one upload."""
+    return {page.add.ticket: page.services.uploads.new_ticket()}
+
+
 def check_model(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
     """Says what mapping a model takes on this machine, before anything is downloaded but its headers."""
     tab = page.add
@@ -150,7 +155,9 @@ def model_request(page: ModelsPage, inputs: Inputs) -> ModelRequest:
     """The model that an organiser typed, checked; raises MapsError with one sentence if it cannot be mapped."""
     services, fields = page.services, page.add.fields
     values = {name: inputs[field] for name, field in fields.items()}
-    model = recipes.check_model_name(str(values["model"] or ""), services.is_on_space)
+    model = str(values["model"] or "").strip()
+    if not services.uploads.has(model):
+        model = recipes.check_model_name(model, services.is_on_space)
     request = ModelRequest(
         model,
         str(values["revision"] or "").strip(),

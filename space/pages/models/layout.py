@@ -32,6 +32,10 @@ HUB_MACHINE_HINT = (
     "<p>The Hub charges for the machine. It uploads the atlas to the dataset that you name above, and the atlas is "
     "shown here when it is there.</p>"
 )
+UPLOAD_FIELD = (
+    '<label>A model in one .gguf file <input type="file" accept=".gguf" id="upload-file" '
+    'onchange="modelUpload.choose(this)"></label><p id="upload-progress" role="status"></p>'
+)
 KEY_HINT = "Used for this job only, kept in memory, never stored. Empty: the key that the app was started with."
 
 
@@ -57,6 +61,10 @@ class AddTab:
             )
             fields["revision"] = gr.Textbox(label="Revision (branch, tag or commit; optional)", max_length=200)
             fields["reading"] = gr.Dropdown(list(READINGS.items()), value=AUTO, label="Reading")
+        with gr.Accordion("Upload a .gguf file", open=False):
+            gr.HTML(UPLOAD_FIELD)
+            self.ticket = gr.Textbox(visible="hidden")
+            self.upload_button = gr.Button("Upload", elem_id="model-upload")
         with gr.Accordion("Own relation, and keeping the result on the Hub", open=False):
             fields["relation"] = gr.Textbox(label="Name of your own relation (optional)", max_length=60)
             fields["pairs"] = gr.Textbox(

@@ -25,6 +25,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     quiet = {"show_progress": "hidden", **PRIVATE_EVENT}
     here.timer.tick(for_organisers(here, handlers.refresh_jobs), token, refreshed, **quiet)
     connect_job_buttons(here)
+    connect_upload(here)
     for tab, button, handler in (
         (here.add, here.add.check_button, handlers.check_model),
         (here.add, here.add.start_button, handlers.map_model),
@@ -42,6 +43,14 @@ def build(services: Services, page: gr.Blocks) -> None:
         inputs = inputs_of(here.organiser_token, *tab.fields.values())
         guarded = for_organisers(here, with_problems_in(tab.message, handler))
         button.click(guarded, inputs, [*refreshed, tab.message], **PRIVATE_EVENT)
+
+
+def connect_upload(here: ModelsPage) -> None:
+    """A ticket from the server first; then the browser sends the file, and its path is the model to be mapped."""
+    tab = here.add
+    admit = for_organisers(here, handlers.admit_upload)
+    admitted = tab.upload_button.click(admit, inputs_of(here.organiser_token), [tab.ticket], **PRIVATE_EVENT)
+    admitted.then(None, tab.ticket, tab.fields["model"], js="modelUpload.send")
 
 
 def connect_job_buttons(here: ModelsPage) -> None:
