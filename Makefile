@@ -33,12 +33,12 @@ $(VENV)/.installed: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
 	  || { echo "The venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the packages into $(VENV): a few minutes the first time"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(BUNDLED)
+	@.ci/install $(BIN)/python -r requirements.txt
+	@.ci/install $(BIN)/python --no-deps $(BUNDLED)
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed tests/requirements.txt .ci/chromium
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@.ci/install $(BIN)/python -r tests/requirements.txt
 	@.ci/chromium
 	@touch $@
 

@@ -16,7 +16,8 @@ COPIED_FILES = ("app.py", "LICENSE")
 # A deployment may replace or delete these files and everything in UPLOADED_FOLDERS.
 MANAGED_FILES = (*COPIED_FILES, "README.md", "requirements.txt")
 UPLOADED_SUFFIXES = {".py", ".typed", ".json", ".jsonl", ".txt", ".csv", ".parquet", ".css", ".js", ".html", ".md"}
-UNUSED_PACKAGES = ("transformers", "accelerate", "openai", "datasets")  # used by commands and tests only
+UNUSED_PACKAGES = ("datasets",)  # used by tests only
+PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # the builds on PyPI bring gigabytes of CUDA
 ZERO_GPU_HARDWARE = "zero-a10g"  # the Hub's name for ZeroGPU
 ZERO_GPU_PACKAGE = "spaces==0.51.3"
 PYTHON_VERSION = "3.11"  # the version of the tests
@@ -33,7 +34,8 @@ def space_files(
     if missing:
         raise MapsError(f"{root} has no {missing[0]}; run this command in the project's root.")
     zero = hardware == ZERO_GPU_HARDWARE
-    requirements = space_requirements((root / "requirements.txt").read_text(encoding="utf-8"), zero)
+    is_cpu = not hardware or hardware.startswith("cpu")
+    requirements = space_requirements((root / "requirements.txt").read_text(encoding="utf-8"), zero, is_cpu)
     template = (root / "space" / "card.md").read_text(encoding="utf-8")
     card = space_card(template, space, pinned_version("gradio", requirements), datasets, models, zero)
     files = {name: (root / name).read_bytes() for name in COPIED_FILES}
@@ -57,9 +59,11 @@ def is_managed(path: str) -> bool:
     return path in MANAGED_FILES or path.partition("/")[0] in UPLOADED_FOLDERS
 
 
-def space_requirements(requirements: str, is_zero_gpu: bool) -> str:
-    """The requirements.txt of a Space: the pinned versions of the packages that the app needs."""
+def space_requirements(requirements: str, is_zero_gpu: bool, is_cpu: bool) -> str:
+    """The requirements.txt of a Space: the pinned versions of the packages that the app and its jobs need."""
     lines = pinned_requirements(requirements, UNUSED_PACKAGES)
+    if is_cpu:
+        lines.insert(0, f"--extra-index-url {PYTORCH_CPU_INDEX}")
     if is_zero_gpu:
         lines.append(ZERO_GPU_PACKAGE)
     return "\n".join(lines) + "\n"

@@ -9,7 +9,14 @@ import yaml  # type: ignore[import-untyped]
 
 from maps.errors import MapsError
 from space.hosting.building import collect_distributions, find_distribution, link_packages, write_upload
-from space.hosting.upload import UNUSED_PACKAGES, direct_address, is_managed, package_name, space_files
+from space.hosting.upload import (
+    PYTORCH_CPU_INDEX,
+    UNUSED_PACKAGES,
+    direct_address,
+    is_managed,
+    package_name,
+    space_files,
+)
 from tests.test_package import files
 
 ROOT = Path(__file__).parents[3]
@@ -55,9 +62,12 @@ def test_the_card_has_the_versions_that_the_tests_run_with() -> None:
 def test_the_pins_are_those_of_the_tests_without_what_the_app_does_not_use() -> None:
     pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     given = space_files(ROOT, "a/b")["requirements.txt"].decode().splitlines()
-    assert given == [line for line in pinned if not line.startswith("#") and package_name(line) not in UNUSED_PACKAGES]
+    used = [line for line in pinned if not line.startswith("#") and package_name(line) not in UNUSED_PACKAGES]
+    assert given == [f"--extra-index-url {PYTORCH_CPU_INDEX}", *used]
+    gpu = space_files(ROOT, "a/b", hardware="t4-small")
+    assert gpu["requirements.txt"].decode().splitlines() == used
     zero = space_files(ROOT, "a/b", hardware="zero-a10g")
-    assert zero["requirements.txt"].decode().splitlines() == [*given, "spaces==0.51.3"]
+    assert zero["requirements.txt"].decode().splitlines() == [*used, "spaces==0.51.3"]
     assert front_matter(zero["README.md"])["python_version"] == "3.12.12"
 
 
