@@ -13,7 +13,7 @@ from gradio.routes import App, ORJSONResponse
 from starlette.types import ASGIApp
 
 from space.endpoints import build_endpoints, endpoints
-from space.pages import about, compare, privacy, relation
+from space.pages import about, ask, compare, privacy, relation
 from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
 from space.pages.explore import page as explore
@@ -76,6 +76,8 @@ def build_site(services: Services) -> gr.Blocks:
             build_viewer(services, page, EXPLORER_PAGES)
     with site.route("Organise", "organise", show_in_navbar=False) as page:
         organise.build(services, page)
+    with site.route("Ask", "ask", show_in_navbar=False) as page:
+        ask.build(services, page)
     with site.route("Privacy", "privacy", show_in_navbar=False) as page:
         privacy.build(services, page)
     for name, path, build in GRADIO_PAGES:

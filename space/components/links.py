@@ -18,6 +18,11 @@ def link_to_head(model: str, head: HeadId) -> str:
     return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
 
 
+def link_to_ask(model: str, head: HeadId) -> str:
+    """The address at which a visitor asks a language model about a head."""
+    return link_to_head(model, head).replace("head?", "ask?", 1)
+
+
 def link_to_describe(model: str, head: HeadId) -> str:
     """The address at which an organiser describes one head."""
     return "models?" + urlencode({"model": model, "head": str(head)})

@@ -43,7 +43,9 @@ def link_packages(requirements: Path, folder: Path) -> Path:
     python = environment_python(folder)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
     lines = requirements.read_text(encoding="utf-8").splitlines()
-    for package in collect_distributions([Requirement(line) for line in lines if line and not line.startswith("-")]).values():
+    for package in collect_distributions(
+        [Requirement(line) for line in lines if line and not line.startswith("-")]
+    ).values():
         for name in top_level_names(package):
             source, link = Path(str(package.locate_file(name))).resolve(), site / name
             if source.exists() and not link.exists():

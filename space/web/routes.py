@@ -46,7 +46,7 @@ PAGE, FILE, PROGRAM, CALL, UPLOAD, LOGIN = RouteKind
 ROUTE_RULES = (
     RouteRule("(head|relation|search|try|compare)?/?", GET, PAGE, "the explorer", is_same_for_all=True),
     RouteRule(
-        "(models|annotate|agreement|organise|about|privacy)/?", GET, PAGE, "the other pages", is_same_for_all=True
+        "(models|ask|annotate|agreement|organise|about|privacy)/?", GET, PAGE, "the other pages", is_same_for_all=True
     ),
     RouteRule("health", GET, FILE, "that the app works"),
     RouteRule(r"look/[a-z_]+(\.[a-z]+)?", GET, FILE, "tables, preview images, styles and scripts of the app"),

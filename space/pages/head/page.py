@@ -14,7 +14,7 @@ from space.atlases.cache import group_mates
 from space.atlases.head_rows import HeadRows
 from space.atlases.hidden import hidden_heads
 from space.components import markup
-from space.components.links import link_to_describe, link_to_head, link_to_model
+from space.components.links import link_to_ask, link_to_describe, link_to_head, link_to_model
 from space.components.markup import Html
 from space.pages.head.descriptions import descriptions_side_by_side, evidence_list, headline_block
 from space.pages.head.judgments import judgments_section
@@ -33,13 +33,14 @@ TEMPLATE = Html(
 <p class="hint">On the left, the tokens on which the head acts most strongly. On the right, their targets:
 {targets_phrase}, highest first.</p>{mappings}
 <h2>Relations</h2>{relations}{operations}
-<h2>Descriptions</h2>{descriptions}{organisers_link}{evidence}
+<h2>Descriptions</h2>{descriptions}{ask_link}{organisers_link}{evidence}
 <h2>Human judgments</h2>{judgments}
 <h2>Similar heads</h2>{similar_heads}
 <h2>Heads that share its value head</h2>{group_mates}
 <h2>Where this comes from</h2>{provenance}"""
 )
 
+ASK_LINK = Html('<p><a href="{}">Ask a language model about this head</a>, with a key of your own.</p>')
 # Shown by explorer.js in the browsers of organisers; the server asks again who they are.
 ORGANISERS_LINK = Html(
     '<p class="for-organisers" hidden><a href="{}">Ask again about this head, or describe it</a></p>'
@@ -61,6 +62,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         relations=markup.relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
         operations=operations_section(rows),
         descriptions=descriptions_side_by_side(rows, is_hidden),
+        ask_link=ASK_LINK.format(link_to_ask(atlas.model, head)),
         organisers_link=ORGANISERS_LINK.format(link_to_describe(atlas.model, head)),
         evidence=evidence_list(rows, is_hidden),
         judgments=judgments.html,

@@ -1,0 +1,118 @@
+"""The page on which a visitor asks a language model about one head, with a key of their own. The answer is not kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Semaphore
+from typing import Any
+
+import gradio as gr
+
+from maps.atlas.reader import Atlas
+from maps.atlas.schema import Row
+from maps.errors import MapsError
+from maps.types import HeadId
+from space.atlases.hidden import DESCRIPTIVE_TABLES, HIDDEN_DESCRIPTION, hidden_heads, link_or_copy
+from space.components.markup import Html, author_words, bullet_list, head_link, mapping_list, notice, with_chips
+from space.jobs.job import Step
+from space.jobs.recipes import ServerRequest
+from space.services import Services
+from space.web.addresses import requested_head
+from space.web.errors import show_errors
+from space.web.visitors import visitor_id
+
+VISITORS_URL = ""  # OpenAI's own address; another one in tests
+ASKED_AT_ONCE = 2
+ASK_SECONDS = 150.0
+NO_KEY_MESSAGE = "Type a key of your own: OpenAI's, or a Hugging Face token for a model that begins with hf:."
+BUSY_MESSAGE = "Other visitors are asking at the moment. Try again in a minute."
+HINT = (
+    "<p>The model reads the head's mappings and describes them. Your key is used for this one question; it is neither "
+    "stored nor shown, and neither is the answer.</p>"
+)
+# What a visitor's question must not inherit from the app: its keys, and its server.
+BLANK_SETTINGS = dict.fromkeys(
+    ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "HF_TOKEN"), ""
+)
+_places = Semaphore(ASKED_AT_ONCE)
+
+
+def build(services: Services, page: gr.Blocks) -> None:
+    shown = gr.HTML(elem_id="ask-head")
+    gr.HTML(HINT)
+    query = gr.JSON(visible="hidden")
+    with gr.Row():
+        name = gr.Dropdown(
+            ["gpt-4o", "gpt-4o-mini"],
+            value="gpt-4o",
+            allow_custom_value=True,
+            label="Model",
+            info="of OpenAI, or hf:MODEL of the Hub's Inference Providers",
+            elem_id="ask-model",
+        )
+        key = gr.Textbox(label="Your key", type="password", max_length=500, elem_id="ask-key")
+    button = gr.Button("Ask", variant="primary", elem_id="ask")
+    answer = gr.HTML(elem_id="ask-answer")
+
+    def open_ask_page(request: gr.Request) -> list[Any]:
+        """The head in the address with its mappings, and what describers have said of it."""
+        asked = dict(request.query_params)
+        return [head_html(services, asked), asked]
+
+    def ask_model(asked: object, model: object, typed_key: object, request: gr.Request) -> str:
+        return answer_html(services, asked, model, typed_key, request)
+
+    page.load(show_errors(open_ask_page), None, [shown, query], api_visibility="private")
+    button.click(show_errors(ask_model), [query, name, key], answer, api_visibility="private")
+
+
+def head_html(services: Services, query: dict[str, str]) -> Html:
+    atlas, head = requested_head(services, query)
+    lines = [f"{author_words(row['describer'])}: {row['observed_pattern']}" for row in atlas.descriptions(head)]
+    said = Html("<h2>Described so far</h2>{}").format(bullet_list(lines)) if lines else Html("")
+    return Html("<h1>Ask a model about {} <small>of {}</small></h1>{}{}").format(
+        head_link(atlas.model, head), atlas.model, mapping_list(atlas.mappings(head)), said
+    )
+
+
+def answer_html(services: Services, query: object, model: object, key: object, request: gr.Request) -> Html:
+    """What the model answers, or why there is no answer."""
+    if not isinstance(query, dict) or not isinstance(model, str) or not isinstance(key, str):
+        raise MapsError("Reload the page and ask again.")
+    server = ServerRequest(model.strip(), VISITORS_URL, key.strip())
+    if not server.key:
+        return notice(NO_KEY_MESSAGE, "problem")
+    if not server.name or server.is_reserved or server.name.startswith("-"):
+        return notice("Name a model of OpenAI, or hf:MODEL.", "problem")
+    atlas, head = requested_head(services, {str(name): str(value) for name, value in query.items()})
+    if head in hidden_heads(atlas):
+        return notice(HIDDEN_DESCRIPTION, "problem")
+    if services.is_on_space:
+        services.rate_limiter.consume(visitor_id(request))
+    if not _places.acquire(blocking=False):
+        return notice(BUSY_MESSAGE, "problem")
+    try:
+        row = describe_in_copy(services, atlas, head, server)
+    except MapsError as error:
+        return notice(str(error), "problem")
+    finally:
+        _places.release()
+    return Html("<h2>{}</h2><p>Inputs: {}</p><p>Pattern: <b>{}</b></p>").format(
+        server.name, with_chips(row["input_strings"]), with_chips(row["observed_pattern"])
+    )
+
+
+def describe_in_copy(services: Services, atlas: Atlas, head: HeadId, server: ServerRequest) -> Row:
+    """The model's description of a head, from a copy of the atlas that is thrown away."""
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for path in atlas.folder.iterdir():
+            if path.name == "atlas.json" or (path.suffix == ".parquet" and path.stem not in DESCRIPTIVE_TABLES):
+                link_or_copy(path, folder / path.name)
+        command = ("describe", temporary, "--describer", server.name, "--heads", str(head), *server.options)
+        services.jobs.run_now(Step("Asking about one head", command), {**BLANK_SETTINGS, **server.keys}, ASK_SECONDS)
+        rows = Atlas.open(folder).descriptions(head)
+        if not rows:
+            raise MapsError(f"{server.name} gave no usable description of {head}.")
+        return rows[0]
