@@ -69,7 +69,10 @@ def build(services: Services, page: gr.Blocks) -> None:
 
 def head_html(services: Services, query: dict[str, str]) -> Html:
     atlas, head = requested_head(services, query)
-    lines = [f"{author_words(row['describer'])}: {row['observed_pattern']}" for row in atlas.descriptions(head)]
+    lines = [
+        Html("{}: {}").format(author_words(row["describer"]), with_chips(row["observed_pattern"]))
+        for row in atlas.descriptions(head)
+    ]
     said = Html("<h2>Described so far</h2>{}").format(bullet_list(lines)) if lines else Html("")
     return Html("<h1>Ask a model about {} <small>of {}</small></h1>{}{}").format(
         head_link(atlas.model, head), atlas.model, mapping_list(atlas.mappings(head)), said

@@ -61,7 +61,7 @@ def test_an_organiser_maps_describes_and_uploads_a_model(
         expect(page.locator("#jobs")).to_contain_text(re.compile(f"Map {NAME}.*Step 2 of 4", re.DOTALL), timeout=LONG)
         expect(page.locator("#jobs")).to_contain_text("Earlier jobs (1)", timeout=LONG)
         row = page.locator("#models tr", has_text=NAME)
-        expect(row).to_contain_text("a rule-based baseline (no language model): 32 heads")
+        expect(row).to_contain_text("Rules: 32 heads")
         with serve_chat(MixedErrors()) as chat:
             describe_by_a_server(page, f"{NAME} (calibrated)", chat.url)
         upload(page, f"{NAME} (calibrated)")

@@ -247,19 +247,32 @@ def server_request(values: dict[str, Any]) -> ServerRequest:
     name = str(values["name"] or "").strip()
     if not name or name.startswith("-"):
         raise MapsError("Name a model, such as gpt-4o, hf:MODEL, or offline for the rules.")
-    limit = values["max_cost"]
-    max_cost = float(limit) if isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 0 else None
+    max_cost = positive_number("The spending limit", values["max_cost"])
     return ServerRequest(name, str(values["url"] or "").strip(), str(values["key"] or "").strip(), max_cost)
+
+
+def positive_number(label: str, text: object) -> float | None:
+    """A number above 0 that may be missing; raises MapsError for anything else."""
+    typed = str(text or "").strip()
+    if not typed:
+        return None
+    try:
+        value = float(typed.removeprefix("$"))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise MapsError(f"{label} must be a number above 0, not {typed!r}.")
+    return value
 
 
 def measure_evidence(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
     tab = page.evidence
     values = {name: inputs[field] for name, field in tab.fields.items()}
     scorer = server_request(values) if str(values["name"] or "").strip() else None
-    sample = int(values["sample"]) if isinstance(values["sample"], int | float) and values["sample"] >= 1 else None
+    sample = positive_number("The number of heads", values["sample"])
     folder = own_folder(page.services, values["atlas"])
     options = ("--no-random", *(("--predict",) if values["predict"] is True else ()))
-    steps = recipes.evidence_steps(folder, scorer, sample, options)
+    steps = recipes.evidence_steps(folder, scorer, int(sample) if sample else None, options)
     title = f"Measure evidence for {values['atlas']}" + (f" with {scorer.name}" if scorer else "")
     return submit(page, organiser, title, folder, steps, scorer) | {tab.message: notice(STARTED_MESSAGE, "receipt")}
 

@@ -43,8 +43,8 @@ def key_field(name: str) -> gr.Textbox:
     return gr.Textbox(label="API key (optional)", type="password", max_length=500, info=KEY_HINT, elem_id=name)
 
 
-def limit_field(name: str) -> gr.Number:
-    return gr.Number(label="Spend at most (US dollars, optional)", minimum=0, elem_id=name)
+def limit_field(name: str) -> gr.Textbox:
+    return gr.Textbox(label="Spend at most (US dollars, optional)", max_length=10, elem_id=name)
 
 
 class AddTab:
@@ -111,7 +111,7 @@ class DescribeTab:
         fields["operations"] = gr.Checkbox(False, label="Describe the operations of heads that have several, too")
         self.fields = fields
         with gr.Row():
-            self.price_button = gr.Button("Show the question and the price", elem_id="describe-price")
+            self.price_button = gr.Button("Show question and price", elem_id="describe-price")
             self.trial_button = gr.Button("Try on five heads", elem_id="describe-trial")
             self.start_button = gr.Button("Describe all heads", variant="primary", elem_id="describe-start")
             self.answers_button = gr.Button("Show its answers", elem_id="describe-answers")
@@ -161,7 +161,7 @@ class EvidenceTab:
         with gr.Row():
             fields["key"] = key_field("scorer-key")
             fields["max_cost"] = limit_field("scorer-limit")
-            fields["sample"] = gr.Number(label="Only this many heads (optional)", minimum=1, precision=0)
+            fields["sample"] = gr.Textbox(label="Only this many heads (optional)", max_length=6)
         fields["predict"] = gr.Checkbox(True, label="Predict mappings from descriptions, and rank them")
         self.fields = fields
         self.start_button = gr.Button("Measure", variant="primary", elem_id="evidence-start")

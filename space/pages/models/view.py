@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from annotation.study.store import load_studies
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, head_of
+from maps.describers.names import OFFLINE, REFERENCE
 from maps.text import pluralize
 from space.atlases import cache
 from space.atlases.shown import is_unfinished
@@ -17,7 +18,6 @@ from space.components.links import link_to_model
 from space.components.markup import (
     Html,
     anchor,
-    author_words,
     head_link,
     join_html,
     notice,
@@ -36,6 +36,7 @@ ACTIONS = {  # of the buttons on a job, by its state
     State.PAUSED: (("resume", "Go on"), ("cancel", "Cancel")),
     State.FAILED: (("resume", "Try again"),),
 }
+SHORT_NAMES = {OFFLINE: "Rules", REFERENCE: "Reference"}
 STATE_WORDS = {
     State.QUEUED: "waiting for its turn",
     State.RUNNING: "running",
@@ -68,7 +69,7 @@ def models_table(services: Services) -> Html:
         )
         for name, atlas in services.atlases.items()
     ]
-    return table(header, rows, "Models")
+    return table(header, rows, "The models that are here")
 
 
 def model_cell(atlas: Atlas) -> Html:
@@ -89,8 +90,8 @@ def size_cell(atlas: Atlas) -> Html:
 def described_cell(atlas: Atlas) -> Html:
     """The describers, each with how many heads it described and in how many it sees a pattern."""
     lines = [
-        f"{author_words(name)}: {pluralize(len(heads), 'head')}, {sum(pattern for pattern, _ in heads.values()):,} "
-        "with a pattern"
+        f"{SHORT_NAMES.get(name, name)}: {pluralize(len(heads), 'head')}, a pattern in "
+        f"{sum(pattern for pattern, _ in heads.values()):,}"
         for name, heads in cache.descriptions_by_describer(atlas).items()
     ]
     return Html("<br>").join(lines) if lines else Html("–")
