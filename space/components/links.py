@@ -28,6 +28,11 @@ def link_to_describe(model: str, head: HeadId) -> str:
     return "models?" + urlencode({"model": model, "head": str(head)})
 
 
+def link_to_new_study(model: str, describer: str) -> str:
+    """The address at which an organiser creates a study of a describer's descriptions."""
+    return "organise?" + urlencode({"judge": f"{model} · {describer}"})
+
+
 def link_to_model(model: str) -> str:
     """The address of a model's grid."""
     return "./?" + urlencode({"model": model})

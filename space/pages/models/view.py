@@ -14,7 +14,7 @@ from maps.describers.names import OFFLINE, REFERENCE
 from maps.text import pluralize
 from space.atlases import cache
 from space.atlases.shown import is_unfinished
-from space.components.links import link_to_model
+from space.components.links import link_to_model, link_to_new_study
 from space.components.markup import (
     Html,
     anchor,
@@ -187,7 +187,10 @@ def answers_html(atlas: Atlas, describer: str) -> Html:
         for row in rows[:ANSWERS_SHOWN]
     ]
     shown = table(header, lines, f"Newest descriptions by {describer}")
-    return notice(cost_sentence(atlas, rows)) + shown + failures_html(atlas, describer)
+    study = Html("<p>{}</p>").format(
+        anchor(link_to_new_study(atlas.model, describer), "Start a study of these descriptions")
+    )
+    return notice(cost_sentence(atlas, rows)) + shown + failures_html(atlas, describer) + study
 
 
 def cost_sentence(atlas: Atlas, rows: Sequence[Row]) -> str:

@@ -58,9 +58,25 @@ def page_load_handler(page: OrganisePage) -> Any:
         if organiser is None:
             return access_denied_updates(page) | copies
         selection = selection_from_query(services, organiser, request.query_params)
-        return page_updates(page, organiser, selection) | {page.organiser_token: token} | copies
+        new_study = new_study_updates(page, request.query_params.get("judge"))
+        return page_updates(page, organiser, selection) | new_study | {page.organiser_token: token} | copies
 
     return show_errors(handle)
+
+
+def new_study_updates(page: OrganisePage, judged: str | None) -> Updates:
+    """The describers that can be judged now; with one of them in the address, a new study of it is filled in."""
+    services, fields = page.services, page.new_study.fields
+    choices = studies.describer_choices(services)
+    if judged not in choices:
+        return {fields["described"]: gr.update(choices=choices)}
+    count = studies.count_described_heads(services, judged)
+    return {
+        page.tabs: gr.update(selected="new"),
+        fields["described"]: gr.update(choices=choices, value=judged),
+        fields["name"]: gr.update(value=studies.suggest_name(services, judged)),
+        fields["heads"]: gr.update(value=min(int(fields["heads"].value), count)),
+    }
 
 
 def compare_withdrawals(services: Services, sent: object) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from math import ceil
@@ -25,6 +26,7 @@ from space.studies.results import find_stale_judgment_ids
 
 SECONDS_PER_ITEM = 45
 MAX_COUNT = 100_000  # of anything that the settings count
+SUGGESTED_LENGTH = 34  # characters of a suggested name, before a number
 MODEL_DESCRIBER_SEPARATOR = " · "
 
 
@@ -73,6 +75,21 @@ def describer_choices(services: Services) -> list[str]:
         for model, atlas in services.whole_atlases.items()
         for describer in sorted({str(row["describer"]) for row in atlas.descriptions()})
     ]
+
+
+def count_described_heads(services: Services, choice: str) -> int:
+    """How many heads a choice of `describer_choices` has descriptions of."""
+    model, describer = choice.split(MODEL_DESCRIBER_SEPARATOR, 1)
+    return sum(row["describer"] == describer for row in services.whole_atlas(model).descriptions())
+
+
+def suggest_name(services: Services, choice: str) -> str:
+    """A name for a study of these descriptions that no study has yet, such as `smollm2-gpt-4o-2`."""
+    model, describer = choice.split(MODEL_DESCRIBER_SEPARATOR, 1)
+    words = re.sub(r"[^a-z0-9]+", "-", f"{model.rpartition('/')[2]}-{describer}".lower()).strip("-")[:SUGGESTED_LENGTH]
+    taken = studies_newest_first(services)
+    names = (words, *(f"{words}-{number}" for number in range(2, 1_000)))
+    return next((name for name in names if name not in taken), words)
 
 
 def build_study(services: Services, request: StudyRequest) -> Study:

@@ -167,6 +167,7 @@ class OrganisePage:
         parts = (*vars(self).values(), *vars(self.decision).values(), *self.decision.questions.values())
         tab = self.study
         more = (tab.detail, tab.open_button, tab.close_button, self.withdrawal.withdrawals)
+        more = (*more, *(self.new_study.fields[name] for name in ("name", "described", "heads")))
         return [*(part for part in parts if isinstance(part, Block)), *more]
 
 
