@@ -32,6 +32,7 @@ from space.web.sessions import Annotator, identify_organiser
 from space.web.updates import Inputs, Updates
 
 MAX_PAIRS = 20_000  # of an own relation
+ORGANISERS_HINT = Html('<p class="hint">Organisers add models here once they are <a href="organise">signed in</a>.</p>')
 STARTED_MESSAGE = "The job is in the list above. You can leave this page; it goes on."
 
 
@@ -40,7 +41,8 @@ def page_load_handler(page: ModelsPage) -> Any:
 
     def open_models_page(inputs: dict[Any, Any], request: gr.Request) -> Any:
         if identify_organiser(page.services, inputs[page.organiser_token], request) is None:
-            return {page.models: models_html(page.services), page.content_column: gr.update(visible=False)}
+            shown = models_html(page.services) + ORGANISERS_HINT
+            return {page.models: shown, page.content_column: gr.update(visible=False)}
         return page_updates(page) | {page.content_column: gr.update(visible=True)} | head_in_address(page, request)
 
     return show_errors(open_models_page)
