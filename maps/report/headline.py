@@ -57,12 +57,14 @@ def make_headline(
     descriptions: Iterable[Row],
     verdicts: Mapping[str, bool],
     operations: int = 0,
+    first: str = "",
 ) -> Headline:
     """The headline from a head's classified relations, strongest first, and its current rows of `descriptions`.
 
     `verdicts`: whether people judged a description right, by its id. `operations`: how many the head has, if several.
+    `first`: a describer that comes before the others.
     """
-    best = min(descriptions, key=lambda row: sort_key(row, verdicts), default=None)
+    best = min(descriptions, key=lambda row: sort_key(row, verdicts, first), default=None)
     phrase = relations_phrase(relations)
     if best is None:
         return Headline(phrase, operations=operations)
@@ -70,13 +72,13 @@ def make_headline(
     return Headline(phrase, pattern, best["description_id"], operations)
 
 
-def sort_key(row: Row, verdicts: Mapping[str, bool]) -> tuple[int, int, float]:
+def sort_key(row: Row, verdicts: Mapping[str, bool], first: str = "") -> tuple[int, int, float]:
     """Sorts the best description of a head first.
 
     The reference and what people judged right come first, then a language model's, then the rules', and last what
     people judged wrong. Of equals the newest comes first.
     """
-    trust, verdict = trust_order(row["describer"]), verdicts.get(row["description_id"])
+    trust, verdict = trust_order(row["describer"], first), verdicts.get(row["description_id"])
     group = trust if verdict is None else (0 if verdict else 3)
     return group, trust, -row["created_at"].timestamp()
 

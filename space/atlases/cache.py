@@ -126,10 +126,10 @@ def mapping_index(atlas: Atlas) -> MappingIndex:
 
 
 @cache_results("relations", "descriptions", "patterns", "mappings")
-def headlines(atlas: Atlas, verdicts: frozenset[tuple[str, bool]]) -> list[Headline]:
+def headlines(atlas: Atlas, verdicts: frozenset[tuple[str, bool]], first: str = "") -> list[Headline]:
     """What is known about each head, in the order of `atlas.head_ids`.
 
-    `verdicts`: ids of descriptions with whether people judged them right.
+    `verdicts`: ids of descriptions with whether people judged them right. `first`: a describer before all others.
     """
     relations, judged = classified_heads(atlas, float(atlas.info["settings"]["tau"])), dict(verdicts)
     rows: dict[HeadId, list[Row]] = {}
@@ -137,7 +137,7 @@ def headlines(atlas: Atlas, verdicts: frozenset[tuple[str, bool]]) -> list[Headl
         rows.setdefault(head_of(row), []).append(row)
     operations = count_operations(current_patterns(atlas))
     return [
-        make_headline(relations.get(head, ()), rows.get(head, ()), judged, operations.get(head, 0))
+        make_headline(relations.get(head, ()), rows.get(head, ()), judged, operations.get(head, 0), first)
         for head in atlas.head_ids
     ]
 

@@ -7,6 +7,7 @@ from maps.atlas.reader import Atlas
 from maps.report.headline import Headline
 from maps.types import HeadId
 from space.atlases import cache
+from space.atlases.first_describer import first_describer
 from space.atlases.hidden import HIDDEN_DESCRIPTION, hidden_heads
 from space.services import Services
 from space.studies.results import presence_labels, study_with_open_answers
@@ -14,7 +15,8 @@ from space.studies.results import presence_labels, study_with_open_answers
 
 def head_headlines(services: Services, atlas: Atlas) -> dict[HeadId, Headline]:
     """The headlines in the order of `atlas.head_ids`; where a running study hides a description, that is said."""
-    hidden, headlines = hidden_heads(atlas), cache.headlines(atlas, verdicts_on_descriptions(services, atlas))
+    first = first_describer(services.whole_atlas(atlas.model))
+    hidden, headlines = hidden_heads(atlas), cache.headlines(atlas, verdicts_on_descriptions(services, atlas), first)
     return {
         head: Headline(headline.relations, HIDDEN_DESCRIPTION) if head in hidden else headline
         for head, headline in zip(atlas.head_ids, headlines, strict=True)

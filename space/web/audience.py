@@ -57,7 +57,10 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
         ("show_question", "try_describer", "describe_all", "show_answers"), (ORGANISERS, "/models: describes heads")
     ),
     **dict.fromkeys(("ask_about_head", "save_by_hand"), (ORGANISERS, "/models: describes one head")),
-    "measure_evidence": (ORGANISERS, "/models: measures the evidence for descriptions"),
+    **dict.fromkeys(
+        ("measure_evidence", "compare_describers", "show_first"), (ORGANISERS, "/models: evidence for descriptions")
+    ),
+    "store_file": (ORGANISERS, "/models: stores descriptions from a file"),
     "upload_atlas": (ORGANISERS, "/models: uploads an atlas to the Hub"),
     "sign_out_organiser": (ORGANISERS, "ends their session"),
     **dict.fromkeys(("preview_release", "download_labels"), (ORGANISERS, "what a release would contain")),

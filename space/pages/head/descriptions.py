@@ -80,11 +80,11 @@ def support_sentence(row: Row, rows: HeadRows) -> str:
     return f"Supported by {row['support']} of {len(rows.mappings)} examples."
 
 
-def descriptions_side_by_side(rows: HeadRows, is_hidden: bool) -> Html:
-    """What each describer says, in the order of trust, with its inputs, support, detection scores and reasoning."""
+def descriptions_side_by_side(rows: HeadRows, is_hidden: bool, first: str = "") -> Html:
+    """What each describer says, with inputs, scores and reasoning; `first` before the others, then by trust."""
     if not rows.descriptions:
         return notice(HIDDEN_DESCRIPTION if is_hidden else NO_DESCRIPTION_MESSAGE)
-    ordered = sorted(rows.descriptions, key=lambda row: trust_order(row["describer"]))
+    ordered = sorted(rows.descriptions, key=lambda row: trust_order(row["describer"], first))
     sections = join_html(description_section(row, rows) for row in ordered)
     return Html('<div class="side-by-side">{}</div>').format(sections)
 

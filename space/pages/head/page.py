@@ -11,6 +11,7 @@ from maps.report.headline import Headline
 from maps.types import HeadId
 from space.atlases import cache
 from space.atlases.cache import group_mates
+from space.atlases.first_describer import first_describer
 from space.atlases.head_rows import HeadRows
 from space.atlases.hidden import hidden_heads
 from space.components import markup
@@ -61,7 +62,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         mappings=markup.mapping_list(rows.mappings),
         relations=markup.relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
         operations=operations_section(rows),
-        descriptions=descriptions_side_by_side(rows, is_hidden),
+        descriptions=descriptions_side_by_side(rows, is_hidden, first_describer(services.whole_atlas(atlas.model))),
         ask_link=ASK_LINK.format(link_to_ask(atlas.model, head)),
         organisers_link=ORGANISERS_LINK.format(link_to_describe(atlas.model, head)),
         evidence=evidence_list(rows, is_hidden),

@@ -267,18 +267,6 @@ def positive_number(label: str, text: object) -> float | None:
     return value
 
 
-def measure_evidence(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
-    tab = page.evidence
-    values = {name: inputs[field] for name, field in tab.fields.items()}
-    scorer = server_request(values) if str(values["name"] or "").strip() else None
-    sample = positive_number("The number of heads", values["sample"])
-    folder = own_folder(page.services, values["atlas"])
-    options = ("--no-random", *(("--predict",) if values["predict"] is True else ()))
-    steps = recipes.evidence_steps(folder, scorer, int(sample) if sample else None, options)
-    title = f"Measure evidence for {values['atlas']}" + (f" with {scorer.name}" if scorer else "")
-    return submit(page, organiser, title, folder, steps, scorer) | {tab.message: notice(STARTED_MESSAGE, "receipt")}
-
-
 def upload_atlas(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
     tab = page.upload
     values = {name: inputs[field] for name, field in tab.fields.items()}

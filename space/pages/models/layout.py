@@ -32,6 +32,11 @@ HUB_MACHINE_HINT = (
     "<p>The Hub charges for the machine. It uploads the atlas to the dataset that you name above, and the atlas is "
     "shown here when it is there.</p>"
 )
+DESCRIPTIONS_FIELD = (
+    "<p>A .csv, .tsv or .jsonl file with the columns head, input_strings, observed_pattern, and optionally describer, "
+    "reasoning, support and mapping_hash; at most 1.5 MB.</p>"
+    '<label>File <input type="file" accept=".csv,.tsv,.jsonl" id="descriptions-file"></label>'
+)
 UPLOAD_FIELD = (
     '<label>A model in one .gguf file <input type="file" accept=".gguf" id="upload-file" '
     'onchange="modelUpload.choose(this)"></label><p id="upload-progress" role="status"></p>'
@@ -110,6 +115,10 @@ class DescribeTab:
             fields["max_cost"] = limit_field("describer-limit")
         fields["operations"] = gr.Checkbox(False, label="Describe the operations of heads that have several, too")
         self.fields = fields
+        with gr.Accordion("Descriptions from a file instead", open=False):
+            gr.HTML(DESCRIPTIONS_FIELD)
+            self.file_text = gr.Textbox(visible="hidden")
+            self.file_button = gr.Button("Store them", elem_id="describe-file")
         with gr.Row():
             self.price_button = gr.Button("Show question and price", elem_id="describe-price")
             self.trial_button = gr.Button("Try on five heads", elem_id="describe-trial")
@@ -163,8 +172,16 @@ class EvidenceTab:
             fields["max_cost"] = limit_field("scorer-limit")
             fields["sample"] = gr.Textbox(label="Only this many heads (optional)", max_length=6)
         fields["predict"] = gr.Checkbox(True, label="Predict mappings from descriptions, and rank them")
+        fields["first"] = gr.Textbox(
+            label="Describer that is shown first (empty: the reference, language models, rules)",
+            max_length=200,
+            elem_id="first-describer",
+        )
         self.fields = fields
-        self.start_button = gr.Button("Measure", variant="primary", elem_id="evidence-start")
+        with gr.Row():
+            self.start_button = gr.Button("Measure", variant="primary", elem_id="evidence-start")
+            self.table_button = gr.Button("Compare the describers", elem_id="evidence-table")
+            self.first_button = gr.Button("Show this describer first", elem_id="evidence-first")
         self.message = gr.HTML(elem_id="evidence-message")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from space.pages.models import handlers, one_head
+from space.pages.models import evidence, handlers, one_head
 from space.pages.models.layout import ModelsPage
 from space.services import Services
 from space.web.organisers import for_organisers, with_problems_in
@@ -26,6 +26,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     here.timer.tick(for_organisers(here, handlers.refresh_jobs), token, refreshed, **quiet)
     connect_job_buttons(here)
     connect_upload(here)
+    connect_file(here)
     for tab, button, handler in (
         (here.add, here.add.check_button, handlers.check_model),
         (here.add, here.add.start_button, handlers.map_model),
@@ -37,7 +38,9 @@ def build(services: Services, page: gr.Blocks) -> None:
         (here.describe, here.describe.answers_button, handlers.show_answers),
         (here.head, here.head.ask_button, one_head.ask_about_head),
         (here.head, here.head.save_button, one_head.save_by_hand),
-        (here.evidence, here.evidence.start_button, handlers.measure_evidence),
+        (here.evidence, here.evidence.start_button, evidence.measure_evidence),
+        (here.evidence, here.evidence.table_button, evidence.compare_describers),
+        (here.evidence, here.evidence.first_button, evidence.show_first),
         (here.upload, here.upload.start_button, handlers.upload_atlas),
     ):
         inputs = inputs_of(here.organiser_token, *tab.fields.values())
@@ -51,6 +54,15 @@ def connect_upload(here: ModelsPage) -> None:
     admit = for_organisers(here, handlers.admit_upload)
     admitted = tab.upload_button.click(admit, inputs_of(here.organiser_token), [tab.ticket], **PRIVATE_EVENT)
     admitted.then(None, tab.ticket, tab.fields["model"], js="modelUpload.send")
+
+
+def connect_file(here: ModelsPage) -> None:
+    """The browser reads the file of descriptions; the server checks and stores them."""
+    tab = here.describe
+    inputs = inputs_of(here.organiser_token, *tab.fields.values(), tab.file_text)
+    store = for_organisers(here, with_problems_in(tab.message, evidence.store_file))
+    read = tab.file_button.click(None, None, tab.file_text, js="modelUpload.text")
+    read.then(store, inputs, [*here.refreshed(), tab.message], **PRIVATE_EVENT)
 
 
 def connect_job_buttons(here: ModelsPage) -> None:

@@ -20,5 +20,9 @@ const modelUpload = (() => {
     };
     request.send(file);
   });
-  return {choose, send};
+  const text = async () => {  // a small file as JSON with its name, for a handler of the page
+    const chosen = document.getElementById('descriptions-file').files[0];
+    return chosen && chosen.size <= 1.5e6 ? JSON.stringify({name: chosen.name, text: await chosen.text()}) : '';
+  };
+  return {choose, send, text};
 })();
