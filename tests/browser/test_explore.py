@@ -90,7 +90,7 @@ def test_a_link_pasted_into_a_fresh_browser_opens_its_head_with_all_mappings(
     expect(page.locator("#first-look")).to_have_count(0)
     assert page.locator(".mappings li:visible").count() == 10
     page.get_by_text("Show all 30").click()
-    shown = [row.inner_text().split() for row in page.locator(".mappings li").all()]
+    shown = [row.inner_text().split() for row in page.locator(".mappings").first.locator("li").all()]
     stored = Atlas.open(SEED).mappings(HeadId(26, 2))
     wanted = [[visible_token(m.source), "→", *(visible_token(target) for target in m.targets)] for m in stored]
     assert shown == wanted

@@ -25,7 +25,7 @@ from annotation.form import Answers
 from annotation.journal.journal import Journal
 from annotation.study.candidates import load_default_study
 from annotation.study.store import load_studies
-from maps.atlas.reader import Atlas
+from maps.atlas.reader import CALIBRATION_FILE, Atlas
 from tests.chat_server import good_reply, serve_chat
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.ports import free_port
@@ -35,6 +35,7 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(str(p.relative_to(ROOT)) for p in
 COMMAND = re.compile(
     r"^(?: {4,}|\t|\| `)((?:[A-Z_]+=\S+ )*(?:\.venv/bin/python|python|make|pip|echo|hf|git) .*)$", re.MULTILINE
 )
+AUTO_COMMAND = re.compile(r"maps map .*--reading auto.*--out (\S+)")
 STAND_INS = {" MODEL": " smollm2", "ATLAS": "data/atlases/mine"}
 NOT_RUN = {  # the beginning of a command, and why it is not executed here
     "make test": "it runs the other tests",
@@ -129,6 +130,14 @@ class Place:
         journal.close()
 
 
+@pytest.fixture(scope="session")
+def calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled model's calibration, made once: `map --reading auto` goes on from the one in its folder."""
+    path = tmp_path_factory.mktemp("calibration") / CALIBRATION_FILE
+    subprocess.run([sys.executable, "-m", "maps", "calibrate", "smollm2", "--out", path], cwd=ROOT, check=True)
+    return path
+
+
 @pytest.fixture
 def place(tmp_path: Path, hub: LoopbackHub) -> Iterator[Place]:
     """A clean checkout with this environment as its `.venv`."""
@@ -150,9 +159,13 @@ def place(tmp_path: Path, hub: LoopbackHub) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("document", [name for name in DOCUMENTS if commands(name)])
-def test_every_command_of_a_document_runs(document: str, place: Place) -> None:
+def test_every_command_of_a_document_runs(document: str, place: Place, request: pytest.FixtureRequest) -> None:
+    atlases = place.folder / "data" / "atlases"
     if document not in ("docs/tutorials/organiser.md", "docs/tutorials/researcher.md"):
-        shutil.copytree(ROOT / "space" / "seed" / "smollm2", place.folder / "data" / "atlases" / "smollm2")
+        shutil.copytree(ROOT / "space" / "seed" / "smollm2", atlases / "smollm2")
+    for out in {found[1] for command in commands(document) if (found := AUTO_COMMAND.search(command))}:
+        (place.folder / out).mkdir(parents=True, exist_ok=True)
+        shutil.copy(request.getfixturevalue("calibration"), place.folder / out)
     for command in commands(document):
         if not any(command.startswith(start) for start in NOT_RUN):
             place.run(command)
