@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 LOG_LINES = 200  # of the running job, kept in memory; the file has all
 QUICK_FOLDER = "quick"  # where quick commands take turns, beside the queue
 QUICK_SECONDS = 120.0
-STOP_SECONDS = 30.0  # for a command to stop cleanly after an interrupt; then it is killed, which loses nothing
+STOP_SECONDS = 150.0  # for a command to wait for replies that cost money after an interrupt; then it is killed
+END_SECONDS = 30.0  # that the end of the app waits for the job; its process ends soon after the app in any case
 APP_SECRETS = ("MAPS_PSEUDONYM_KEY",)  # that no command of the library needs
 KEY_GONE_MESSAGE = "The app was restarted, and the key for this job was kept in memory only. Type it again to go on."
 NOT_STARTED_MESSAGE = "Jobs have not been started here yet. Try again in a moment."
@@ -120,7 +121,7 @@ class JobRunner:
             if job.state is State.RUNNING:
                 self._stop_child(job.job_id, State.QUEUED)
         if self._thread is not None:
-            self._thread.join(STOP_SECONDS + 5)
+            self._thread.join(END_SECONDS)
         if self.keeper is not None:
             self.keeper.stop()
         self._lock.close()
