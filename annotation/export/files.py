@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,16 @@ from annotation.export.json_table import read_json, read_json_lines
 from annotation.report.card import dataset_card
 from annotation.report.paper_file import load_paper
 from annotation.statistics.cells import cell_value
-from annotation.statistics.judgments_table import ROW_INDEX, judgments_to_frame, select_counted_judgments
+from annotation.statistics.judgments_table import (
+    ROW_INDEX,
+    CountedJudgments,
+    judgments_to_frame,
+    select_counted_judgments,
+)
 from annotation.statistics.summary import summarise_judgments
 from annotation.study.study import StudySettings, layers_by_model
 from annotation.types import JUDGMENT_COLUMNS, Judgment
-from maps.files.atomic import atomic_writer, write_file
+from maps.files.atomic import write_file
 from maps.files.csv_export import escape_formula, rows_to_csv
 
 UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -58,10 +64,17 @@ def _write_csv(rows: pa.Table, path: Path) -> Path:
     return path
 
 
-def _write_parquet(rows: pa.Table, path: Path) -> Path:
-    with atomic_writer(path) as file, pq.ParquetWriter(file, rows.schema) as writer:
+def parquet_bytes(rows: pa.Table) -> bytes:
+    """A table as a Parquet file."""
+    sink = BytesIO()
+    with pq.ParquetWriter(sink, rows.schema) as writer:
         if rows.num_rows:  # datasets fails on an empty row group and streams a file without any
             writer.write_table(rows)
+    return sink.getvalue()
+
+
+def _write_parquet(rows: pa.Table, path: Path) -> Path:
+    write_file(path, parquet_bytes(rows))
     return path
 
 
@@ -80,15 +93,19 @@ def write_table(rows: pd.DataFrame, path: Path) -> None:
     Raises DatasetError for another ending, or if the file cannot be written.
     """
     check_suffix(path)
-    columns = [pa.field(name, column_type(rows[name])) for name in rows.columns]
-    content = pa.Table.from_pandas(rows, schema=pa.schema(columns), preserve_index=False).replace_schema_metadata()
     try:
-        WRITERS[path.suffix.lower()](content, path)
+        WRITERS[path.suffix.lower()](frame_to_arrow(rows), path)
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def column_type(column: pd.Series[Any]) -> pa.DataType:
+def frame_to_arrow(rows: pd.DataFrame) -> pa.Table:
+    """A data frame without its index, its columns typed by `_column_type`."""
+    schema = pa.schema([pa.field(name, _column_type(rows[name])) for name in rows.columns])
+    return pa.Table.from_pandas(rows, schema=schema, preserve_index=False).replace_schema_metadata()
+
+
+def _column_type(column: pd.Series[Any]) -> pa.DataType:
     """int32 for whole numbers; a column that is neither a number nor a boolean is text, even if all cells are null."""
     if column.name in ("layer", "head", "n", "draws"):
         return pa.int32()
@@ -103,13 +120,23 @@ def _write_datasets_folder(
     settings: StudySettings | None,
 ) -> list[Path]:
     data = _write_parquet(arrow_table(judgments), folder / "data" / "judgments.parquet")
-    features = [(field.name, str(field.type).replace("double", "float64")) for field in JUDGMENTS_SCHEMA]
-    known_layers = layers_by_model(settings) | dict(layers or {})
-    found = summarise_judgments(select_counted_judgments(judgments), layers=known_layers)
-    text = dataset_card(rows, found, features, load_paper(), settings)
-    with atomic_writer(folder / "README.md") as file:
-        file.write(text.encode())
+    write_file(
+        folder / "README.md", judgments_card(rows, select_counted_judgments(judgments), settings, layers).encode()
+    )
     return [data, folder / "README.md"]
+
+
+def judgments_card(
+    rows: Sequence[Judgment],
+    counted: CountedJudgments,
+    settings: StudySettings | None,
+    layers: Mapping[str, int] | None = None,
+    release: str | None = None,
+) -> str:
+    """The card of a dataset of judgments; for `release` see `dataset_card`."""
+    features = [(field.name, str(field.type).replace("double", "float64")) for field in JUDGMENTS_SCHEMA]
+    report = summarise_judgments(counted, layers=layers_by_model(settings) | dict(layers or {}))
+    return dataset_card(rows, report, features, load_paper(), settings, release)
 
 
 def export_judgments(

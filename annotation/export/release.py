@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from annotation.errors import DawidSkeneError
-from annotation.export.files import JUDGMENTS_SCHEMA, arrow_table, column_type
-from annotation.report.card import dataset_card
-from annotation.report.paper_file import load_paper
+from annotation.export.files import arrow_table, frame_to_arrow, judgments_card, parquet_bytes
 from annotation.statistics.dawid_skene import estimate_labels
 from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
 from annotation.statistics.labels import compute_labels
-from annotation.statistics.summary import summarise_judgments
-from annotation.study.study import Study, layers_by_model
+from annotation.study.study import Study
 from annotation.types import ITEM_COLUMNS, Judgment, StudyItem
 from maps.text import pluralize
 
@@ -49,9 +44,10 @@ REASONS = {  # why a row is in the release and not counted
 
 @dataclass(frozen=True)
 class Release:
-    """The files of a release by path, and a sentence for each kind of row that is left out or not counted."""
+    """The files of a release by path, its labels, and a sentence for each kind of row left out or not counted."""
 
     files: dict[str, bytes]
+    labels: pa.Table
     left_out: list[str]
 
     @property
@@ -74,17 +70,14 @@ def make_release(
     released = [row for row in rows if row.item_kind != "practice"]
     judgments = judgments_to_frame(released, stale)
     counted = select_counted_judgments(judgments)
-    report = summarise_judgments(counted, layers=layers_by_model(settings))
-    features = [(field.name, str(field.type).replace("double", "float64")) for field in JUDGMENTS_SCHEMA]
-    card = dataset_card(released, report, features, load_paper(), settings, repo)
     labels = labels_table(counted)
     files = {
-        "README.md": card.encode(),
+        "README.md": judgments_card(released, counted, settings, release=repo).encode(),
         "data/items.parquet": parquet_bytes(items_table(released, study)),
         "data/judgments.parquet": parquet_bytes(arrow_table(judgments)),
         "data/labels.parquet": parquet_bytes(labels),
     }
-    return Release(files, left_out_sentences(rows, counted))
+    return Release(files, labels, left_out_sentences(rows, counted))
 
 
 def items_table(rows: Sequence[Judgment], study: Study | None) -> pa.Table:
@@ -119,17 +112,7 @@ def labels_table(counted: CountedJudgments) -> pa.Table:
         labels = compute_labels(counted, estimate_labels(counted))
     except DawidSkeneError:
         labels = compute_labels(counted)
-    schema = pa.schema([pa.field(name, column_type(labels[name])) for name in labels.columns])
-    return pa.Table.from_pandas(labels, schema=schema, preserve_index=False).replace_schema_metadata()
-
-
-def parquet_bytes(content: pa.Table) -> bytes:
-    """A table as a Parquet file; without rows it has no row group, on which `datasets` would fail."""
-    sink = BytesIO()
-    with pq.ParquetWriter(sink, content.schema) as writer:
-        if content.num_rows:
-            writer.write_table(content)
-    return sink.getvalue()
+    return frame_to_arrow(labels)
 
 
 def left_out_sentences(rows: Sequence[Judgment], counted: CountedJudgments) -> list[str]:

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import gradio as gr
-import pandas as pd
 
 from annotation.export.files import write_table
-from annotation.export.release import labels_table, make_release
-from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
+from annotation.export.release import Release, make_release
 from annotation.study.study import Study
 from annotation.types import Judgment
 from maps.errors import MapsError
@@ -85,14 +83,19 @@ def selected_study(page: HasPublishTab, inputs: Inputs) -> tuple[Study, list[Jud
     return study, rows
 
 
-def preview_release(page: HasPublishTab, _organiser: Annotator, inputs: Inputs) -> Updates:
-    """What the release would contain: what is left out and why, the first labels, and the card."""
+def release_of(page: HasPublishTab, inputs: Inputs) -> tuple[Study, Release]:
+    """The study that is shown and its release, as it would be published now."""
     study, rows = selected_study(page, inputs)
     stale = find_stale_judgment_ids(page.services.whole_atlases, study, rows)
-    release = make_release(rows, study, str(inputs[page.publish.repo] or "").strip() or "user/name", stale)
-    labels = labels_of(rows).head(LABELS_SHOWN)
-    names = [name for name in LABEL_COLUMNS if name in labels]
-    lines = [[cell_text(row[name]) for name in names] for row in labels.to_dict("records")]
+    return study, make_release(rows, study, str(inputs[page.publish.repo] or "").strip() or "user/name", stale)
+
+
+def preview_release(page: HasPublishTab, _organiser: Annotator, inputs: Inputs) -> Updates:
+    """What the release would contain: what is left out and why, the first labels, and the card."""
+    study, release = release_of(page, inputs)
+    labels = release.labels.slice(0, LABELS_SHOWN)
+    names = [name for name in LABEL_COLUMNS if name in labels.column_names]
+    lines = [[cell_text(row[name]) for name in names] for row in labels.to_pylist()]
     warning = notice(RUNNING_WARNING, "problem") if answers_hidden_reason(page.services, study) else Html("")
     preview = Html(
         "{}{}<details open><summary>The first labels</summary>{}</details>"
@@ -101,25 +104,19 @@ def preview_release(page: HasPublishTab, _organiser: Annotator, inputs: Inputs) 
     return {page.publish.message: preview}
 
 
-def labels_of(rows: list[Judgment]) -> pd.DataFrame:
-    """One label for each item and question."""
-    frame: pd.DataFrame = labels_table(select_counted_judgments(judgments_to_frame(rows))).to_pandas()
-    return frame
-
-
 def cell_text(value: object) -> str:
-    """A cell of the table of labels."""
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value or "–")
+    """A cell of the table of labels; a dash where there is no value."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)
 
 
 def download_labels(page: HasPublishTab, _organiser: Annotator, inputs: Inputs) -> Updates:
-    study, rows = selected_study(page, inputs)
+    study, release = release_of(page, inputs)
 
     def write(folder: Path) -> Path:
         path = folder / f"{study.name}-labels.csv"
-        write_table(labels_of(rows), path)
+        write_table(release.labels.to_pandas(), path)
         return path
 
     return {page.publish.message: one_time_link(page.services, write)}
