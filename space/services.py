@@ -214,7 +214,7 @@ def open_jobs(data: Path, atlases: ShownAtlases, environment: Mapping[str, str])
         dataset = HubDataset(f"{space}-atlases", token, environment.get("HF_ENDPOINT") or None)
         keeper = JobKeeper(dataset, store, data)
     shown = JobAtlases(atlases, data / "jobs" / "previews")
-    for job in store.all_jobs():
+    for job in store.all_jobs():  # with MAPS_ATLASES, nothing else shows them
         shown.update(Path(job.folder))
     return JobRunner(store, data / "jobs", environment, shown.update, keeper)
 

@@ -13,11 +13,11 @@ from maps.atlas.reader import CALIBRATION_FILE, Atlas, list_atlas_files, list_ca
 from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
 from maps.files.atomic import json_bytes
+from maps.hub.names import DATASET_NAME_PATTERN
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
-HUB_NAME_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 ATLAS_FILES = ["atlas.json", "README.md", RANDOM_CSV, *(f"{name}.parquet" for name in SCHEMAS)]
 COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
 PENDING_FILE_GLOB = "*.pending.jsonl"  # rows of an interrupted run
@@ -42,7 +42,7 @@ def push(
     from maps.hub.errors import LOGIN_HINT, RETRY_WAITS, call_with_retries, translate_hub_errors
 
     atlas = Atlas.open(folder)
-    if not HUB_NAME_PATTERN.fullmatch(repo):
+    if not DATASET_NAME_PATTERN.fullmatch(repo):
         raise MapsError(f"{repo!r} is not a valid name of a dataset on the Hub; write it as user/name.")
     if token is None and get_token() is None:
         raise MapsError(f"Uploading to the Hub needs a token: {LOGIN_HINT}.")
@@ -130,6 +130,6 @@ def load_atlas(
 ) -> Atlas:
     """Opens the atlas in a folder or, where there is no such folder, in a dataset on the Hub."""
     folder = Path(name_or_folder).expanduser()
-    if folder.exists() or not HUB_NAME_PATTERN.fullmatch(str(name_or_folder)):
+    if folder.exists() or not DATASET_NAME_PATTERN.fullmatch(str(name_or_folder)):
         return Atlas.open(folder)
     return Atlas.open(download_atlas(str(name_or_folder), revision, token, endpoint, cache))

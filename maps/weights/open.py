@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from maps.errors import MapsError
+from maps.hub.names import MODEL_ID, MODEL_ID_PATTERN
 from maps.weights.bundled import BUNDLED_MODEL, BUNDLED_PACKAGE, bundled_file
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.folder import open_folder
@@ -21,9 +22,7 @@ CHECKPOINT_PATTERN = re.compile(r"(checkpoint|step|iter|epoch)[-_]?\d+")  # as t
 MAX_TITLE_LENGTH = 200
 HEAD_BYTES = 16  # that tell what kind of file it is
 logger = logging.getLogger(__name__)  # Python prints warnings to standard error unless told otherwise
-HUB_ID = r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?"
-HUB_ID_PATTERN = re.compile(HUB_ID)
-HUB_MODEL_PATTERN = re.compile(HUB_ID + r"(@[\w./-]+)?")  # with a revision
+HUB_MODEL_PATTERN = re.compile(MODEL_ID + r"(@[\w./-]+)?")  # with a revision
 
 
 def open_checkpoint(model: str, revision: str | None = None, title: str | None = None) -> Checkpoint:
@@ -53,7 +52,7 @@ def open_named(model: str, revision: str | None) -> Checkpoint:
         raise MapsError(f"The name {model!r} is not valid UTF-8; rename the model's file or folder.") from None
     path = Path(model).expanduser()
     if path.is_dir():
-        if HUB_ID_PATTERN.fullmatch(model):
+        if MODEL_ID_PATTERN.fullmatch(model):
             logger.warning("%s is read from the folder here, not from the Hub; ./%s says the same.", model, model)
         return open_folder(path, folder_title(path), snapshot_commit(path))
     if path.is_file():

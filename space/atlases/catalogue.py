@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
-from maps.atlas.remote import HUB_NAME_PATTERN, load_atlas
+from maps.atlas.remote import load_atlas
 from maps.atlas.verification import verify_atlas
 from maps.errors import MapsError
-from space.atlases.names import name_atlas, sort_by_reading
+from maps.hub.names import DATASET_NAME_PATTERN
+from space.atlases.names import PREBUILT_FOLDER, name_atlas, sort_by_reading
 from space.atlases.shown import ShownAtlases
-
-PREBUILT_FOLDER = Path(__file__).parents[1] / "seed"
 
 
 class HubAccess(NamedTuple):
@@ -58,7 +57,7 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
     datasets: dict[str, str] = {}
     skipped: list[str] = []
     for name in names:
-        is_dataset = not Path(name).expanduser().exists() and HUB_NAME_PATTERN.fullmatch(name) is not None
+        is_dataset = not Path(name).expanduser().exists() and DATASET_NAME_PATTERN.fullmatch(name) is not None
         try:
             atlas = load_atlas(name, token=hub.token, endpoint=hub.endpoint)
             verify_atlas(atlas.folder)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from maps.atlas.reader import Atlas
 from maps.atlas.readings import PAPER_READING, is_calibrated, title_with_reading
 from maps.hashes import is_same_model
 
+PREBUILT_FOLDER = Path(__file__).parents[1] / "seed"
 HASH_LENGTH = 12  # characters that tell two models of one name apart
 
 

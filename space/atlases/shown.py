@@ -13,7 +13,7 @@ from maps.atlas.random_csv import RANDOM_CSV
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
-from space.atlases.names import name_atlas, sort_by_reading
+from space.atlases.names import PREBUILT_FOLDER, name_atlas, sort_by_reading
 
 CHECKED_FILES = (*SCHEMAS, RANDOM_CSV)
 
@@ -59,12 +59,15 @@ class ShownAtlases(Mapping[str, Atlas]):
         return [problem for model in self._atlases if (problem := self.problem(model))]
 
     def show(self, atlas: Atlas) -> None:
-        """Shows an atlas that was checked, in the place of another one of its name. An unfinished one replaces none."""
+        """Shows an atlas that was checked, in the place of a prebuilt or an older one of its name.
+
+        An unfinished atlas replaces no finished one.
+        """
         with self._change_lock:
             models = dict(self._models)
             named = name_atlas(atlas, models)
             before = self._atlases.get(named.model)
-            if before is not None and is_unfinished(named) and not is_unfinished(before):
+            if before is not None and not replaces(named, before):
                 return
             self._models = models
             self._times = {**self._times, named.model: file_times(named)}
@@ -81,6 +84,13 @@ class ShownAtlases(Mapping[str, Atlas]):
             self._damage[model] = (
                 f"The atlas of {model} is damaged, so it is not shown. Please tell the person who runs this site."
             )
+
+
+def replaces(after: Atlas, before: Atlas) -> bool:
+    """Whether an atlas takes the place of another one of its name, as `open_atlases` has it, too."""
+    if is_unfinished(before) or is_unfinished(after):
+        return is_unfinished(before)
+    return before.folder.parent == PREBUILT_FOLDER or after.info["created_at"] >= before.info["created_at"]
 
 
 def is_unfinished(atlas: Atlas) -> bool:

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maps.atlas.remote import HUB_NAME_PATTERN
 from maps.command_line import Subparsers, print_text
 from maps.errors import MapsError
+from maps.hub.names import DATASET_NAME_PATTERN
 
 if TYPE_CHECKING:
     from space.hosting.hub import HubSpace
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     from space.hosting.upload import direct_address
 
     for name in (options.space, options.dataset, *options.atlas):
-        if not HUB_NAME_PATTERN.fullmatch(name):
+        if not DATASET_NAME_PATTERN.fullmatch(name):
             raise MapsError(f"{name!r} is not a valid name on the Hub; write it as user/name.")
     endpoint = options.environment.get("HF_ENDPOINT") or None
     token = read_token(options.environment)
@@ -121,7 +121,7 @@ def atlas_models(atlases: list[str], token: str, endpoint: str | None) -> list[s
             raise MapsError(f"The Hub has no atlas {name}; push it first: python -m maps push ATLAS {name}.")
         info = json.loads(dataset.read_files(state, ["atlas.json"])["atlas.json"])
         model, revision = str(info.get("asked_for")), str(info.get("revision"))
-        if COMMIT_PATTERN.fullmatch(revision) and HUB_NAME_PATTERN.fullmatch(model):
+        if COMMIT_PATTERN.fullmatch(revision) and DATASET_NAME_PATTERN.fullmatch(model):
             models.append(model)
     return models
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from maps.command_line import Subparsers, print_text
 from maps.commands.map import add_mapping_options
 from maps.errors import MapsError, RunFailedError
+from maps.hub.names import MODEL_ID_PATTERN
 from space.commands.deploy import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from space.hosting.jobs import JobPlan
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 TIMEOUT_PATTERN = re.compile(r"\d+(\.\d+)?[smhd]?")
 JOB_OPTIONS = ("model", "out", "relation", "flavor", "timeout", "namespace", "private", "dry_run", "detach", "help")
 
@@ -138,16 +138,16 @@ def job_namespace(api: HfApi, options: argparse.Namespace) -> str:
 
 def plan_job(options: argparse.Namespace, namespace: str, has_gpu: bool) -> JobPlan:
     """The Job that the options describe; raises MapsError if it cannot run on the Hub."""
-    from maps.atlas.remote import HUB_NAME_PATTERN
     from maps.commands.arguments import settings_from
+    from maps.hub.names import DATASET_NAME_PATTERN
     from maps.weights.bundled import BUNDLED_MODEL
     from space.hosting import jobs
 
     repo = str(options.out)
-    if not HUB_NAME_PATTERN.fullmatch(repo):
+    if not DATASET_NAME_PATTERN.fullmatch(repo):
         raise MapsError(f"{repo!r} is not a valid name of a dataset on the Hub; write --out user/name.")
     model = options.model
-    if model != BUNDLED_MODEL and (Path(model).exists() or not HUB_ID.fullmatch(model)):
+    if model != BUNDLED_MODEL and (Path(model).exists() or not MODEL_ID_PATTERN.fullmatch(model)):
         raise MapsError(f"A Job cannot read {model}; put the model on the Hub and give its id, such as user/name.")
     settings_from(options)  # raises MapsError for invalid relations
     relations = [spec.partition("=")[::2] for spec in options.relation]

@@ -19,19 +19,19 @@ class JobAtlases:
 
     def __init__(self, shown: ShownAtlases, previews: Path) -> None:
         self._shown, self._previews = shown, previews
-        self._versions: dict[Path, int] = {}  # of each folder: when its atlas was written, or how many layers it has
+        # Of each folder: when its atlas was written, or how many layers it has. Those shown already were checked.
+        self._versions = {atlas.folder.resolve(): atlas_version(atlas.folder) for atlas in shown.values()}
         shutil.rmtree(previews, ignore_errors=True)  # what an earlier process left
 
     def update(self, folder: Path) -> None:
         """Looks at the folder of a job's atlas again, and shows what is new. An atlas that is damaged is not shown."""
-        info = folder / "atlas.json"
-        is_finished = info.exists()
-        layers = [] if is_finished else LayerStore(folder).finished_layers()
-        version = info.stat().st_mtime_ns if is_finished else len(layers)
+        folder = folder.resolve()
+        finished = atlas_version(folder)
+        version = finished or len(LayerStore(folder).finished_layers())
         if not version or self._versions.get(folder) == version:
             return
         try:
-            self._shown.show(self._open_finished(folder) if is_finished else self._open_unfinished(folder, len(layers)))
+            self._shown.show(self._open_finished(folder) if finished else self._open_unfinished(folder, version))
         except FileNotFoundError:
             return  # the mapping has ended meanwhile; the next look finds its atlas
         except MapsError as error:
@@ -44,7 +44,7 @@ class JobAtlases:
 
     def _open_unfinished(self, folder: Path, layers: int) -> Atlas:
         """The layers so far, in a folder of their own: pages may still read the one before."""
-        name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+        name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
         previews = self._previews / name
         for old in sorted(previews.glob("*"), key=lambda path: path.stat().st_mtime_ns)[:-1]:
             shutil.rmtree(old)
@@ -52,3 +52,9 @@ class JobAtlases:
         if preview is None:
             raise FileNotFoundError(folder)
         return preview
+
+
+def atlas_version(folder: Path) -> int:
+    """When the atlas in a folder was written, in nanoseconds; 0 if there is no finished one."""
+    info = folder / "atlas.json"
+    return info.stat().st_mtime_ns if info.exists() else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,6 +29,11 @@ class State(StrEnum):
         """Whether the job runs, or will without anybody doing anything."""
         return self in (State.QUEUED, State.RUNNING)
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the job is active or paused."""
+        return self.is_active or self is State.PAUSED
+
 
 @dataclass(frozen=True)
 class Step:
@@ -41,6 +46,10 @@ class Step:
     arguments: tuple[str, ...]
     is_optional: bool = False
     program: str = MAPS
+
+    def as_dry_run(self, doing: str = "Checking") -> Step:
+        """The step that only says what it would do."""
+        return replace(self, doing=doing, arguments=(*self.arguments, "--dry-run"))
 
     @property
     def is_elsewhere(self) -> bool:
@@ -86,7 +95,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a bar of the running step is: `done` of `total` units, and the seconds left if they can be told."""
+    """How far a bar of the running step is: `done` of `total` units, and the seconds left if they are known."""
 
     doing: str
     done: float

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 
@@ -35,16 +35,17 @@ class JobKeeper:
         self.dataset, self.problem = dataset, ""
         self._store, self._data, self._seconds = store, data.resolve(), seconds
         self._digests: dict[tuple[Path, int, int, bool], str] = {}
+        self._kept: tuple[bytes, dict[str, tuple[int, int]]] | None = None  # what the dataset held after the last look
         self._wanted, self._stopping = Event(), Event()
         self._thread = Thread(target=self._run, name="keeper", daemon=True)
 
     def restore(self) -> None:
         """Reads what the dataset has and the disk lacks; raises HubError if it cannot be read."""
         state = self.dataset.read_state()
+        if state is not None and not state.is_private:
+            raise HubError(f"The dataset {self.dataset.name} is public; make it private on its page.")
         if state is None or JOBS_FILE not in state.files:
             return
-        if not state.is_private:
-            raise HubError(f"The dataset {self.dataset.name} is public; make it private on its page.")
         kept = [path for path in state.files if path.startswith(f"{ATLASES}/") and is_safe(path)]
         missing = [path for path in kept if not (self._data / path).exists()]
         contents = self.dataset.read_files(state, [JOBS_FILE, *missing])
@@ -74,25 +75,29 @@ class JobKeeper:
         while not self._stopping.is_set():
             self._wanted.wait(self._seconds)
             self._wanted.clear()
-            if not self._attempt(self.keep):
+            try:
+                self.keep()
+                self.problem = ""
+            except MapsError as error:
+                self.problem = f"Results are not kept on the Hub at the moment: {error}"
+                print(self.problem, file=sys.stderr)
                 self._stopping.wait(RETRY_SECONDS)
                 self._wanted.set()
 
-    def _attempt(self, run: Callable[[], object]) -> bool:
-        try:
-            run()
-        except MapsError as error:
-            self.problem = f"Results are not kept on the Hub at the moment: {error}"
-            print(self.problem, file=sys.stderr)
-            return False
-        self.problem = ""
-        return True
-
     def keep(self) -> str | None:
         """Sends changed files and deletes those that are gone; returns the commit, or None where nothing changed."""
-        state = self.dataset.read_state()
         files = {path.relative_to(self._data).as_posix(): path for path in self._kept_files()}
         jobs = json.dumps(self._store.rows(), indent=1).replace(str(self._data), DATA_MARK).encode()
+        present = jobs, {name: file_version(path) for name, path in files.items()}
+        if present == self._kept:  # an idle Space asks the Hub nothing
+            return None
+        commit = self._send(files, jobs)
+        self._kept = present
+        return commit
+
+    def _send(self, files: dict[str, Path], jobs: bytes) -> str | None:
+        """Makes the dataset hold these files and jobs, with one commit if anything differs."""
+        state = self.dataset.read_state()
         if state is None:
             if not json.loads(jobs):
                 return None
@@ -120,11 +125,16 @@ class JobKeeper:
         sent = state.files.get(name)
         if sent is None:
             return False
-        stat = path.stat()
-        key = path, stat.st_size, stat.st_mtime_ns, sent.is_large
+        key = path, *file_version(path), sent.is_large
         if key not in self._digests:
             self._digests[key] = content_digest(path.read_bytes(), sent.is_large)
         return self._digests[key] == sent.digest
+
+
+def file_version(path: Path) -> tuple[int, int]:
+    """A file's size and when it was last written, in nanoseconds."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
 def is_safe(path: str) -> bool:

@@ -10,13 +10,12 @@ from pathlib import Path
 from maps.data import predefined_relations
 from maps.describers.names import OFFLINE, REFERENCE, RESERVED_NAMES
 from maps.errors import MapsError
+from maps.hub.names import DATASET_NAME_PATTERN, MODEL_ID_PATTERN
+from maps.mapping.reading import AUTO
 from maps.weights.bundled import BUNDLED_MODEL
 from space.jobs.job import SPACE, JobRequest, Step
 
-AUTO = "auto"
 MAX_FOLDER_NAME = 80  # characters
-HUB_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-HUB_DATASET = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 TRIAL_HEADS = 5
 KEY_NAMES = {True: "HF_TOKEN", False: "OPENAI_API_KEY"}  # by whether the Hub's router is asked
 ROUTED_PREFIX = "hf:"
@@ -58,7 +57,9 @@ class ServerRequest:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options of `describe` and `score` for this server."""
+        """The options of `describe` and `score` for this server; none for describers that ask no model."""
+        if self.is_reserved:
+            return ()
         url = ("--base-url", self.url) if self.url else ()
         return (*url, *(() if self.max_cost is None else ("--max-cost", f"{self.max_cost:g}")))
 
@@ -84,9 +85,8 @@ def mapping_steps(request: ModelRequest, folder: Path) -> tuple[Step, ...]:
     if request.relations:
         options += ["--relations", ",".join(relation.name for relation in predefined_relations())]
         options += [part for name, path in request.relations for part in ("--relation", f"{name}={path}")]
-    command = ("map", request.model, "--out", str(folder), *options)
-    steps = [Step("Checking that it fits here", (*command, "--dry-run")), Step("Mapping every head", command)]
-    steps += rule_steps(folder)
+    mapping = Step("Mapping every head", ("map", request.model, "--out", str(folder), *options))
+    steps = [mapping.as_dry_run("Checking that it fits here"), mapping, *rule_steps(folder)]
     if request.model == BUNDLED_MODEL:
         steps += bundled_steps(folder)
     return (*steps, *push_steps(folder, request.repo, request.is_private))
@@ -94,7 +94,7 @@ def mapping_steps(request: ModelRequest, folder: Path) -> tuple[Step, ...]:
 
 def hub_job_steps(request: ModelRequest, machine: HubMachine, folder: Path) -> tuple[Step, ...]:
     """Maps a model on a machine of the Hub, which uploads the atlas; fetches it and describes its heads by rules."""
-    if not HUB_DATASET.fullmatch(request.repo):
+    if not DATASET_NAME_PATTERN.fullmatch(request.repo):
         raise MapsError("Name the dataset that the machine of the Hub uploads the atlas to: user/name.")
     if request.relations:
         raise MapsError("Own relations are scored on this machine only; leave them out.")
@@ -129,7 +129,7 @@ def bundled_steps(folder: Path) -> list[Step]:
 def push_steps(folder: Path, repo: str, is_private: bool) -> list[Step]:
     if not repo:
         return []
-    if not HUB_DATASET.fullmatch(repo):
+    if not DATASET_NAME_PATTERN.fullmatch(repo):
         raise MapsError(f"{repo!r} is not a dataset on the Hub: write it as user/name.")
     private = ("--private",) if is_private else ()
     return [Step(f"Uploading to {repo}", ("push", str(folder), repo, *private))]
@@ -137,10 +137,7 @@ def push_steps(folder: Path, repo: str, is_private: bool) -> list[Step]:
 
 def description_steps(folder: Path, server: ServerRequest, sample: int | None, operations: bool) -> tuple[Step, ...]:
     """Asks a describer about all heads, or a sample of them; with `operations`, about their operations afterwards."""
-    if server.is_reserved:
-        describe: tuple[str, ...] = ("describe", str(folder), "--describer", server.name)
-    else:
-        describe = ("describe", str(folder), "--describer", server.name, *server.options)
+    describe = ("describe", str(folder), "--describer", server.name, *server.options)
     trial = ("--sample", str(sample)) if sample else ()
     steps = [Step(f"Asking {server.name} about heads", (*describe, *trial))]
     if operations:
@@ -163,8 +160,8 @@ def check_model_name(name: str, is_on_space: bool) -> str:
     model = name.strip()
     if not model or model.startswith("-"):
         raise MapsError("Name a model: a Hub id such as Qwen/Qwen3-0.6B.")
-    is_here = Path(model).expanduser().exists() or model.lower().endswith(".gguf") or not HUB_MODEL.fullmatch(model)
-    if is_on_space and model != BUNDLED_MODEL and is_here:
+    is_hub_id = MODEL_ID_PATTERN.fullmatch(model) is not None and not model.lower().endswith(".gguf")
+    if is_on_space and model != BUNDLED_MODEL and (not is_hub_id or Path(model).expanduser().exists()):
         raise MapsError(f"{model!r} is not a model on the Hub: write it as user/name.")
     return model
 

@@ -9,7 +9,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +24,6 @@ from space.jobs.store import JobStore
 from space.jobs.worker import RECORD_MARK, WORKER_FOLDER
 
 ROOT = Path(__file__).parents[2]
-LOG_LINES = 200  # of the running job, kept in memory; the file has all
 QUICK_FOLDER = "quick"  # where quick commands take turns, beside the queue
 QUICK_SECONDS = 120.0
 STOP_SECONDS = 150.0  # for a command to wait for replies that cost money after an interrupt; then it is killed
@@ -34,7 +32,7 @@ APP_SECRETS = ("MAPS_PSEUDONYM_KEY",)  # that no command of the library needs
 KEY_GONE_MESSAGE = "The app was restarted, and the key for this job was kept in memory only. Type it again to go on."
 NOT_STARTED_MESSAGE = "Jobs have not been started here yet. Try again in a moment."
 OTHER_APP_MESSAGE = "Another app that uses the same data folder runs the jobs: start them there."
-ELSEWHERE_MESSAGE = "The Job on the Hub goes on; its log below says where it can be ended."
+ELSEWHERE_MESSAGE = "The Job on the Hub continues. The log below says how to end it."
 RESTORING_MESSAGE = "The jobs of this Space are being read from the Hub. Try again in a minute."
 RESTORE_WAIT = 30.0  # seconds between tries
 KILLED_MESSAGE = "The process was killed: perhaps the machine has too little memory."
@@ -70,7 +68,6 @@ class JobRunner:
         self._wishes: dict[int, State] = {}  # what a running job is to become: paused, cancelled, or queued again
         self._child: subprocess.Popen[str] | None = None
         self._progress: Progress | None = None
-        self._lines: deque[str] = deque(maxlen=LOG_LINES)
         self._is_stopping = False
         self._thread: Thread | None = None
 
@@ -95,7 +92,6 @@ class JobRunner:
                 self.store.change(job.job_id, (job.state,), State.PAUSED, KEY_GONE_MESSAGE)
             elif job.state is State.RUNNING:
                 self.store.change(job.job_id, (State.RUNNING,), State.QUEUED)
-            self._on_folder(Path(job.folder))
         self.off_reason = ""
 
     def _restore(self, keeper: JobKeeper) -> None:
@@ -108,6 +104,8 @@ class JobRunner:
                 with self._changed:
                     self._changed.wait(RESTORE_WAIT)
             else:
+                for job in self.store.all_jobs():
+                    self._on_folder(Path(job.folder))
                 self._queue_again()
                 keeper.start()
                 return
@@ -117,10 +115,9 @@ class JobRunner:
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
-        for job in self.store.all_jobs():
-            if job.state is State.RUNNING:
-                self._stop_child(job.job_id, State.QUEUED)
         if self._thread is not None:
+            if (job := self.running_job()) is not None:
+                self._stop_child(job.job_id, State.QUEUED)
             self._thread.join(END_SECONDS)
         if self.keeper is not None:
             self.keeper.stop()
@@ -132,8 +129,7 @@ class JobRunner:
         if self.off_reason:
             raise JobError(self.off_reason)
         for other in self.store.all_jobs():
-            is_unfinished = other.state.is_active or other.state is State.PAUSED
-            if is_unfinished and (other.folder, other.title) == (request.folder, request.title):
+            if other.state.is_unfinished and (other.folder, other.title) == (request.folder, request.title):
                 raise JobError(f"This job is {other.state} already: {other.title}.")
         job = self.store.add(request)
         self._keys[job.job_id] = request.keys
@@ -185,16 +181,14 @@ class JobRunner:
         self._wake()
 
     def running_job(self) -> Job | None:
-        return next((job for job in self.store.all_jobs() if job.state is State.RUNNING), None)
+        return self.store.first(State.RUNNING)
 
     def progress(self, job: Job) -> Progress | None:
-        """How far the running step of a job is; None if the job does not run or has not told yet."""
+        """How far the running step of a job is; None if the job does not run or has not reported yet."""
         return self._progress if job.state is State.RUNNING else None
 
     def log_lines(self, job: Job, count: int) -> list[str]:
         """The last lines that a job has printed."""
-        if job.state is State.RUNNING:
-            return list(self._lines)[-count:]
         path = self.log_file(job.job_id)
         return path.read_text(encoding="utf-8").splitlines()[-count:] if path.exists() else []
 
@@ -229,12 +223,13 @@ class JobRunner:
             self._restore(self.keeper)
         while True:
             with self._changed:
-                while not self._is_stopping and self.store.next_queued() is None:
+                while not self._is_stopping and self.store.first(State.QUEUED) is None:
                     self._changed.wait()
                 if self._is_stopping:
                     return
-            job = self.store.next_queued()
+            job = self.store.first(State.QUEUED)
             if job is not None:
+                self._wishes.pop(job.job_id, None)  # that came when an earlier run of the job had just ended
                 self._run_job(self.store.change(job.job_id, (State.QUEUED,), State.RUNNING))
 
     def _run_job(self, job: Job) -> None:
@@ -283,7 +278,6 @@ class JobRunner:
                 self._on_folder(Path(job.folder))
             elif line.strip():
                 last = escape_invisible(line.strip())
-                self._lines.append(last)
                 print(last, file=log, flush=True)
         return last
 

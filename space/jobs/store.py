@@ -81,8 +81,9 @@ class JobStore(SqliteFile):
             raise JobError(f"There is no job {job_id}. Reload the page.")
         return job_from_row(rows[0])
 
-    def next_queued(self) -> Job | None:
-        rows = self.select("SELECT * FROM jobs WHERE state = ? ORDER BY job_id LIMIT 1", (State.QUEUED.value,))
+    def first(self, state: State) -> Job | None:
+        """The oldest job in this state."""
+        rows = self.select("SELECT * FROM jobs WHERE state = ? ORDER BY job_id LIMIT 1", (state.value,))
         return job_from_row(rows[0]) if rows else None
 
     def change(self, job_id: int, expected: tuple[State, ...], state: State, message: str = "") -> Job:

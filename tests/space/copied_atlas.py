@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, make_table
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 
 EXPLAINED, EXHAUSTED = "noun_to_pronoun", "country_to_capital"
 

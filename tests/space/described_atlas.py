@@ -11,7 +11,7 @@ from typing import Any
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import SCHEMAS, Row, head_of, make_table
 from maps.types import HeadId
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 
 MODEL = "SmolLM2-135M-Instruct"
 SCRIBE = "acme/scribe"

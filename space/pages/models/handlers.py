@@ -15,7 +15,8 @@ from maps.atlas.reader import Atlas
 from maps.data import parse_relation
 from maps.errors import MapsError
 from maps.files.atomic import write_file
-from space.atlases.catalogue import PREBUILT_FOLDER
+from maps.mapping.reading import AUTO
+from space.atlases.names import PREBUILT_FOLDER
 from space.atlases.shown import is_unfinished
 from space.components.job_notice import running_job_notice
 from space.components.markup import Html, join_html, notice
@@ -163,7 +164,7 @@ def model_request(page: ModelsPage, inputs: Inputs) -> ModelRequest:
     request = ModelRequest(
         model,
         str(values["revision"] or "").strip(),
-        str(values["reading"] or recipes.AUTO),
+        str(values["reading"] or AUTO),
         own_relations(services, str(values["relation"] or ""), str(values["pairs"] or "")),
         str(values["repo"] or "").strip(),
         bool(values["is_private"]),

@@ -9,7 +9,7 @@ from gradio.blocks import Block
 
 from maps.atlas.readings import PAPER_READING
 from maps.describers.names import OFFLINE
-from space.jobs.recipes import AUTO
+from maps.mapping.reading import AUTO, PAPER
 from space.services import Services
 from space.web.browser_storage import organiser_token_state
 
@@ -24,7 +24,7 @@ element.addEventListener('click', (event) => {
 """
 READINGS = {
     "The one that predicts best (auto)": AUTO,
-    "The paper's": "paper",
+    "The paper's": PAPER,
     "The paper's with the gains of both norms, without running the model": f"{PAPER_READING}+input-norm+final-norm",
 }
 FLAVORS = ("cpu-upgrade", "cpu-xl", "t4-small", "l4x1", "a10g-small", "a100-large")

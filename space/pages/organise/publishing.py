@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ from annotation.export.release import Release, make_release
 from annotation.study.study import Study
 from annotation.types import Judgment
 from maps.errors import MapsError
+from maps.hub.names import DATASET_NAME_PATTERN
 from space.components.markup import Html, bullet_list, join_html, notice, table
 from space.jobs.job import ANNOTATION, Step
 from space.pages.organise import adjudication, studies
@@ -25,7 +25,6 @@ from space.web.sessions import Annotator
 from space.web.updates import Inputs, Updates, inputs_of
 
 PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
-DATASET_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PUBLISH_SECONDS = 600.0
 LABELS_SHOWN = 20
 LABEL_COLUMNS = ("layer", "head", "question", "n", "label", "majority", "adjudicated", "dawid_skene")
@@ -135,7 +134,7 @@ def run_publish(page: HasPublishTab, inputs: Inputs, options: tuple[str, ...]) -
     """Runs the command `annotation publish`, which reads the ledger if there is one."""
     study, _ = selected_study(page, inputs)
     repo = str(inputs[page.publish.repo] or "").strip()
-    if not DATASET_NAME.fullmatch(repo):
+    if not DATASET_NAME_PATTERN.fullmatch(repo):
         raise MapsError("Name the dataset on the Hub: user/name.")
     data = str(page.services.data_folder.resolve())
     command = ["publish", "--to", repo, "--study", study.name, "--data", data, *options]

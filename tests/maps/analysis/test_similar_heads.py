@@ -8,7 +8,7 @@ from maps.analysis.similar_heads import MAPPING_COLUMNS, MappingIndex, SimilarHe
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, make_table
 from maps.types import HeadId
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 
 A, B, C, D = HeadId(0, 0), HeadId(0, 2), HeadId(1, 0), HeadId(1, 1)
 

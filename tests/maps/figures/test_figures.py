@@ -17,7 +17,7 @@ from maps.atlas.schema import SCHEMAS, make_table
 from maps.figures.style import CATEGORY_COLOURS
 from maps.report.atlas_report import AtlasFindings, compute_findings
 from maps.text import escape_invisible, relation_label, three_decimals
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from maps.atlas.schema import SCHEMAS, make_table
 from maps.figures import render
 from maps.files.csv_export import spreadsheet_safe_cell, table_to_csv
 from maps.report.atlas_report import REPORT_TABLES, escape_markdown
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 
 ATLAS = PREBUILT_FOLDER / "smollm2"
 Capture = pytest.CaptureFixture[str]

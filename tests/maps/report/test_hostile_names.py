@@ -20,7 +20,7 @@ from maps.report.atlas_report import page_html
 from maps.report.head_text import head_text
 from maps.text import escape_controls
 from maps.types import HeadId
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 from tests.bad_atlases import HOSTILE_NAME, write_atlas_of_hostile_names
 
 ROOT = Path(__file__).parents[3]

@@ -17,7 +17,8 @@ import pytest
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.types import HeadId
-from space.atlases.catalogue import PREBUILT_FOLDER, open_atlases
+from space.atlases.catalogue import open_atlases
+from space.atlases.names import PREBUILT_FOLDER
 from space.atlases.shown import ShownAtlases
 from space.components.preview_image import PreviewText, draw_preview
 from space.endpoints import heads as for_heads

@@ -8,7 +8,7 @@ from pathlib import Path
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import make_table
 from space.atlases.cache import detection_scores
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 
 
 def test_a_generation_test_hides_no_detection_score(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from maps.atlas.reader import Atlas
 from maps.atlas.readings import CALIBRATED_READING
-from space.atlases.catalogue import PREBUILT_FOLDER, open_atlases
-from space.atlases.names import name_atlas, sort_by_reading
+from space.atlases.catalogue import open_atlases
+from space.atlases.names import PREBUILT_FOLDER, name_atlas, sort_by_reading
 
 MODEL = "SmolLM2-135M-Instruct"
 NORMS = "mlp+input-norm+final-norm"

@@ -10,8 +10,8 @@ import pytest
 
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
-from space.atlases.catalogue import PREBUILT_FOLDER
 from space.atlases.first_describer import choose_first_describer, first_describer
+from space.atlases.names import PREBUILT_FOLDER
 from space.pages.head import page as head_page
 from space.services import Services, open_services
 from space.studies.headlines import head_headlines

@@ -12,7 +12,7 @@ import pytest
 from maps.analysis.classification import SCORE, SUPPRESSION
 from maps.atlas.reader import Atlas
 from maps.report.copying_control import classified_value
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 from space.components import grid
 from space.components.grid import Grid
 from tests.space.copied_atlas import EXHAUSTED, EXPLAINED, make_copied_atlas

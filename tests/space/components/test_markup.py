@@ -10,7 +10,7 @@ import pytest
 
 from maps.atlas.reader import Atlas
 from maps.types import HeadId, Mapping, RelationScore
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 from space.components import links, markup
 from space.components.grid import Grid, grid_html, legend
 from space.components.markup import Html

@@ -17,7 +17,7 @@ from maps.atlas.readings import CALIBRATED_READING
 from maps.errors import MapsError
 from maps.figures.style import INK_COLOUR, LINE_COLOUR, QUIET_COLOUR, themed_json
 from maps.types import HeadId
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
 from space.endpoints import people as for_people

@@ -13,7 +13,7 @@ from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
 from maps.types import HeadId
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 from space.search.index import SearchIndex, SearchIndexes
 from space.search.query import Query
 from space.search.results import PageSlice, ResultSection

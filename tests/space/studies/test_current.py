@@ -15,7 +15,7 @@ from annotation.form import Answers
 from annotation.study.study import stale_item_keys
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from space.atlases.catalogue import PREBUILT_FOLDER
+from space.atlases.names import PREBUILT_FOLDER
 from space.pages.organise.studies import annotator_work
 from space.services import Services
 from space.studies.current import all_studies, find_stale_item_keys, judging_closed_reason, select_study
