@@ -19,7 +19,7 @@ from maps.analysis.classification import classify
 from maps.atlas.reader import Atlas
 from maps.describers.names import OFFLINE
 from maps.experiments.calibrate import TOKENS
-from maps.experiments.calibration_streams import BLOCKS
+from maps.experiments.mapping_plan import calibration_bytes
 from maps.experiments.readings import split_into_thirds
 from maps.experiments.results import CORRELATION_KINDS
 from maps.files.atomic import read_json
@@ -128,8 +128,7 @@ def cost_table() -> str:
     """What a calibration takes, from the sizes of models; the time is dominated by running the model on its tokens."""
     lines = []
     for name, (parameters, layers, width) in SIZES.items():
-        maps_bytes = 2 * (layers - 1) * 2 * width**2  # in float16, from the blocks' rows and to the last layer
-        stream_bytes = TOKENS * width * (2 * (layers + 1) + 4 * BLOCKS)  # in float16; attention's writes in float32
+        stream_bytes, maps_bytes = calibration_bytes(layers, width)
         operations = 2 * TOKENS * parameters
         lines.append(
             [

@@ -6,7 +6,7 @@
     its maps              ≈ 2 V d² a layer
 
 The work on heads takes about `OVERHEAD` times as long as these operations in a plain product of matrices on the same
-machine: relations are scored too, tokens sorted, weights unpacked. `benchmarks.mapping_plan` compares them.
+machine: relations are scored too, tokens sorted, weights unpacked. `benchmarks.mapping_plan` compares plans with runs.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ import torch
 
 from maps.experiments.auto_reading import BEST_READING
 from maps.experiments.calibrate import TOKENS
+from maps.experiments.calibration_streams import BLOCKS
 from maps.mapping.reading import AUTO, Reading
 from maps.text import pluralize
 from maps.weights.checkpoint import Checkpoint, is_of_mlp
 from maps.weights.gguf_file import GgufFile
 from maps.weights.hub import HubBinFiles, RangedSafetensors
 
-OVERHEAD, PRODUCT_OVERHEAD = 2.2, 1.2  # measured: benchmarks/mapping_plan.py
+OVERHEAD = 2.2  # from GPT-2 xl's and Llama-3.1 70B's shapes in benchmarks/results/map_speed.json: 2.3 and 1.9
+PRODUCT_OVERHEAD = 1.2  # of products as large as these; assumed
 SALIENT_TOKENS = 60  # of each head, the held-out ones included
-CALIBRATED_BLOCKS = 4  # that a calibrated reading runs on all tokens
 PROCESS_BYTES = 1.3e9  # of a process with torch, and its working memory
 CALIBRATION_BYTES = 1.5e9  # of a calibration beside the weights
 BYTES_OF_A_MAPPING = 90  # on disk, compressed, with all other tables: 1.4 MB of 270 heads with 60 mappings
@@ -105,7 +106,7 @@ def other_operations(checkpoint: Checkpoint, reading: Reading, parameters: int) 
     """Of the MLPs that run on all tokens, of the maps of a calibration, and of the calibration itself."""
     shape, vocabulary = checkpoint.shape, checkpoint.vocabulary.size
     is_calibrated = reading.needs_calibration
-    mlps = CALIBRATED_BLOCKS if is_calibrated else int(reading.reads_first_mlp)
+    mlps = BLOCKS if is_calibrated else int(reading.reads_first_mlp)
     operations = 2.0 * vocabulary * mlps * weights_of_first_mlp(checkpoint)
     if reading.source == "calibrated":
         operations += 2.0 * vocabulary * shape.width**2 * len(shape.layers_with_heads)
@@ -131,9 +132,14 @@ def disk_needed(checkpoint: Checkpoint, is_calibrated: bool) -> int:
     """The bytes of the atlas, of a calibration, and of the streams that are kept while it is fitted."""
     shape = checkpoint.shape
     atlas = len(shape.layers_with_heads) * shape.heads * SALIENT_TOKENS * BYTES_OF_A_MAPPING
-    streams = TOKENS * shape.width * (2 * (shape.layers + 1) + 4 * CALIBRATED_BLOCKS)
-    maps = 4 * (shape.layers - 1) * shape.width**2
-    return atlas + (streams + maps if is_calibrated else 0)
+    return atlas + (sum(calibration_bytes(shape.layers, shape.width)) if is_calibrated else 0)
+
+
+def calibration_bytes(layers: int, width: int) -> tuple[int, int]:
+    """The bytes on disk of a calibration's streams while it is fitted, and of its maps."""
+    streams = TOKENS * width * (2 * (layers + 1) + 4 * BLOCKS)  # in float16; attention's writes in float32
+    maps = 2 * (layers - 1) * 2 * width**2  # in float16, from the blocks' rows and to the last layer
+    return streams, maps
 
 
 def bytes_to_download(checkpoint: Checkpoint, layers: list[int], is_run: bool) -> int:

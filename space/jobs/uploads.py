@@ -55,7 +55,7 @@ class Uploads:
                 raise JobError("The file did not arrive whole. Upload it again.")
             with temporary.open("rb") as file:
                 if file.read(len(MAGIC)) != MAGIC:
-                    raise JobError("This is not a .gguf file: its first bytes are others. Choose another file.")
+                    raise JobError("This is not a .gguf file, whatever its name says. Choose another file.")
             return temporary.replace(self.folder / name)
         finally:
             temporary.unlink(missing_ok=True)

@@ -42,7 +42,8 @@ class ReportedBar(tqdm):  # type: ignore[misc]
         super().__init__(*args, **options)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:  # noqa: ARG002 - as in tqdm
-        print(progress_line(self.format_dict), flush=True)
+        sys.stdout.write(progress_line(self.format_dict) + "\n")  # at once: standard error shares the pipe
+        sys.stdout.flush()
         return True
 
 

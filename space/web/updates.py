@@ -8,6 +8,7 @@ from typing import Any
 from gradio.blocks import Block
 from gradio.components import Component
 
+PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}  # for the app's own pages, not for programs
 Updates = dict[Block, Any]  # component -> its new value or gr.update(...); other components stay as they are
 Inputs = Mapping[Any, Any]  # component -> the value that the browser sent
 

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from maps.errors import MapsError
 from space.services import Services
 
-NOT_ADMITTED = "This upload is not admitted. Reload the page of models and choose the file again."
+NOT_ADMITTED = "This upload is not allowed. Reload the page Models and choose the file again."
 
 
 def upload_route(services: Services) -> Route:

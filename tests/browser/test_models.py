@@ -64,7 +64,7 @@ def test_an_organiser_goes_from_a_model_to_published_labels(
         expect(page.locator("#model-message")).to_contain_text("8 layers of 4 heads", timeout=LONG)
         expect(page.locator("#model-message")).to_contain_text("To download: 1 MB.")
         page.locator("#model-start").click()
-        expect(page.locator("#jobs")).to_contain_text("passes", timeout=LONG)
+        expect(page.locator("#jobs")).to_contain_text("Step 2 of 4", timeout=LONG)
         app.kill()
         app.start()
         enter(page, app)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row
-from maps.describers.written import store_written
 from maps.errors import MapsError
 from maps.report.describers import describer_rows, describer_sentences
 from maps.text import pluralize
 from space.atlases.first_describer import choose_first_describer
-from space.components.markup import Html, bullet_list, notice, table
+from space.components.markup import bullet_list, notice, table
 from space.jobs import recipes
+from space.jobs.job import JobRequest
 from space.pages.models.handlers import (
-    STARTED_MESSAGE,
     chosen_atlas,
     own_folder,
     page_updates,
     positive_number,
     server_request,
+    store_text,
     submit,
 )
 from space.pages.models.layout import ModelsPage
@@ -49,7 +46,8 @@ def measure_evidence(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> 
     options = ("--no-random", *(("--predict",) if values["predict"] is True else ()))
     steps = recipes.evidence_steps(folder, scorer, int(sample) if sample else None, options)
     title = f"Measure evidence for {values['atlas']}" + (f" with {scorer.name}" if scorer else "")
-    return submit(page, organiser, title, folder, steps, scorer) | {tab.message: notice(STARTED_MESSAGE, "receipt")}
+    keys = scorer.keys if scorer else {}
+    return submit(page, tab.message, JobRequest(title, str(folder), steps, organiser.pseudonym, keys))
 
 
 def compare_describers(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
@@ -59,9 +57,15 @@ def compare_describers(page: ModelsPage, _organiser: Annotator, inputs: Inputs) 
     rows = describer_rows(atlas)
     if not rows:
         raise MapsError("Nobody has described a head of this model yet.")
-    header = ("Describer", "Heads", "With a pattern", *MEASURES.values(), "Dollars a head")
+    header = ("Describer", "Heads", "With a pattern", *MEASURES.values(), "Dollars per head")
     lines = [
-        (row["describer"], f"{row['heads']:,}", f"{row['patterns']:,}", *map(row_cells(row), MEASURES), dollars(row))
+        (
+            row["describer"],
+            f"{row['heads']:,}",
+            f"{row['patterns']:,}",
+            *(cell(row.get(name), 2) for name in MEASURES),
+            cell(row["cost_usd"], 4),
+        )
         for row in rows
     ]
     hint = notice("Precision and recall are of patterns, against the reference; the others are shares from 0 to 1.")
@@ -69,12 +73,9 @@ def compare_describers(page: ModelsPage, _organiser: Annotator, inputs: Inputs) 
     return {tab.message: shown}
 
 
-def row_cells(row: Row) -> Callable[[str], str]:
-    return lambda name: "–" if row.get(name) is None else f"{row[name]:.2f}"
-
-
-def dollars(row: Row) -> str:
-    return "–" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}"
+def cell(value: float | None, decimals: int) -> str:
+    """A number in the table; a dash where there is none."""
+    return "–" if value is None else f"{value:.{decimals}f}"
 
 
 def show_first(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
@@ -105,11 +106,7 @@ def store_file(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updat
         raise MapsError("The file did not arrive whole. Choose it again.") from None
     if ending not in FILE_ENDINGS:
         raise MapsError("The file must be a .csv, .tsv or .jsonl file.")
-    folder = own_folder(page.services, inputs[tab.fields["atlas"]])
-    with TemporaryDirectory() as temporary:
-        path = Path(temporary) / f"descriptions{ending}"
-        path.write_text(text, encoding="utf-8")
-        stored = store_written(folder, path, str(inputs[tab.fields["name"]] or "").strip() or None)
-    page.services.jobs.report_folder(folder)
-    lines = [f"{name}: {pluralize(summary.asked, 'description')} stored." for name, summary in stored.items()]
-    return page_updates(page) | {tab.message: Html("{}").format(bullet_list(lines))}
+    describer = str(inputs[tab.fields["name"]] or "").strip() or None
+    stored = store_text(page.services, inputs[tab.fields["atlas"]], ending, text, describer)
+    lines = [f"{name}: {pluralize(count, 'description')} stored." for name, count in stored.items()]
+    return page_updates(page) | {tab.message: bullet_list(lines)}

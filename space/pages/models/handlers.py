@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
 
 from maps.atlas.reader import Atlas
 from maps.data import parse_relation
+from maps.describers.written import store_written
 from maps.errors import MapsError
 from maps.files.atomic import write_file
 from maps.mapping.reading import AUTO
@@ -21,11 +22,10 @@ from space.atlases.shown import is_unfinished
 from space.components.job_notice import running_job_notice
 from space.components.markup import Html, join_html, notice
 from space.jobs import recipes
-from space.jobs.job import Job, JobRequest, State, Step
+from space.jobs.job import JobRequest, State
 from space.jobs.recipes import HubMachine, ModelRequest, ServerRequest
 from space.pages.models import view
 from space.pages.models.layout import ModelsPage
-from space.pages.models.view import JobStatus
 from space.pages.try_it.question import split_pair
 from space.services import Services
 from space.web.errors import show_errors
@@ -68,14 +68,10 @@ def page_updates(page: ModelsPage) -> Updates:
     jobs, names = services.jobs.store.all_jobs(), list(services.atlases)
     finished = [name for name in names if not is_unfinished(services.atlases[name])]
     asks_for_key = any(job.state is State.PAUSED and job.key_name for job in jobs)
+    problems = join_html(notice(problem, "problem") for problem in services.jobs.problems())
     return {
         page.models: models_html(services),
-        page.jobs: join_html(
-            (
-                *(notice(problem, "problem") for problem in services.jobs.problems()),
-                view.jobs_html([job_status(services, job) for job in jobs]),
-            )
-        ),
+        page.jobs: problems + view.jobs_html(services.jobs, jobs),
         page.timer: gr.update(active=any(job.state.is_active for job in jobs)),
         page.resume_key: gr.update(visible=asks_for_key),
         **{field: gr.update(choices=finished) for field in page.atlas_fields},
@@ -85,11 +81,6 @@ def page_updates(page: ModelsPage) -> Updates:
 def models_html(services: Services) -> Html:
     """What everybody sees."""
     return Html("<h1>Models</h1>{}{}").format(running_job_notice(services.jobs), view.models_table(services))
-
-
-def job_status(services: Services, job: Job) -> JobStatus:
-    runner = services.jobs
-    return JobStatus(job, runner.progress(job), runner.log_lines(job, view.LOG_LINES))
 
 
 def refresh_jobs(page: ModelsPage, _organiser: Annotator, _inputs: Inputs) -> Updates:
@@ -127,15 +118,14 @@ def check_model(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Upda
 def map_model(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
     request = model_request(page, inputs)
     folder = atlas_folder(page.services, request)
-    page.services.jobs.submit(recipes.mapping_job(request, folder, organiser.pseudonym))
-    return page_updates(page) | {page.add.message: notice(STARTED_MESSAGE, "receipt")}
+    return submit(page, page.add.message, recipes.mapping_job(request, folder, organiser.pseudonym))
 
 
 def check_hub_machine(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
     """Says what the machine of the Hub costs, and starts nothing."""
     request, machine = model_request(page, inputs), hub_machine(page, inputs)
     steps = recipes.hub_job_steps(request, machine, atlas_folder(page.services, request))
-    lines = page.services.jobs.run_now(with_dry_run(steps[0]), {})
+    lines = page.services.jobs.run_now(steps[0].as_dry_run(), {})
     return {page.add.message: join_html(notice(line) for line in lines)}
 
 
@@ -144,11 +134,11 @@ def map_on_hub(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Update
     folder = atlas_folder(page.services, request)
     steps = recipes.hub_job_steps(request, machine, folder)
     title = f"Map {request.model} on a machine of the Hub ({machine.flavor})"
-    return submit(page, organiser, title, folder, steps) | {page.add.message: notice(STARTED_MESSAGE, "receipt")}
+    return submit(page, page.add.message, JobRequest(title, str(folder), steps, organiser.pseudonym))
 
 
 def hub_machine(page: ModelsPage, inputs: Inputs) -> HubMachine:
-    flavor, limit = (str(inputs[field] or "").strip() for field in map(page.add.fields.get, ("flavor", "time_limit")))
+    flavor, limit = (str(inputs[page.add.fields[name]] or "").strip() for name in ("flavor", "time_limit"))
     if not flavor or flavor.startswith("-") or not limit or limit.startswith("-"):
         raise MapsError("Name a machine of the Hub such as cpu-upgrade, and the longest time such as 3h.")
     return HubMachine(flavor, limit)
@@ -183,18 +173,16 @@ def own_relations(services: Services, name: str, pairs: str) -> tuple[tuple[str,
     if not lines and not name.strip():
         return ()
     if not lines or not name.strip():
-        raise MapsError("An own relation needs a name, and its pairs one a line: France → Paris.")
+        raise MapsError("An own relation needs a name and its pairs, one per line: France → Paris.")
     if len(lines) > MAX_PAIRS:
         raise MapsError(f"{len(lines):,} pairs are too many; a relation can have {MAX_PAIRS:,} here.")
     split = [split_pair(line) for line in lines]
     if wrong := [line for line, (left, right) in zip(lines, split, strict=True) if not left or not right]:
-        raise MapsError(f"This line is not a pair: {wrong[0][:100]!r}. Write France → Paris, one pair a line.")
-    relation = parse_relation(name.strip().replace(" ", "_"), [list(pair) for pair in split])
-    content = [list(pair) for pair in relation.pairs]
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    path = services.data_folder.resolve() / "relations" / f"{digest}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps(content, ensure_ascii=False).encode())
+        raise MapsError(f"This line is not a pair: {wrong[0][:100]!r}. Write one pair per line: France → Paris.")
+    relation = parse_relation(name.strip().replace(" ", "_"), split)
+    content = json.dumps(relation.pairs, ensure_ascii=False).encode()
+    path = services.data_folder.resolve() / "relations" / f"{hashlib.sha256(content).hexdigest()[:16]}.json"
+    write_file(path, content)
     return ((relation.name, path),)
 
 
@@ -205,15 +193,10 @@ def show_question(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Up
     if server.is_reserved:
         return {tab.message: notice("This describer asks no model and costs nothing.")}
     step = recipes.description_steps(atlas.folder, server, None, operations=False)[0]
-    lines = page.services.jobs.run_now(with_dry_run(step), server.keys)
+    lines = page.services.jobs.run_now(step.as_dry_run(), server.keys)
     price, question = lines[0], "\n".join(lines[1:])
     shown = Html("{}<details><summary>The question about one head</summary><pre>{}</pre></details>")
     return {tab.message: shown.format(notice(price), question)}
-
-
-def with_dry_run(step: Step) -> Step:
-    """The step that only says what it would do."""
-    return replace(step, arguments=(*step.arguments, "--dry-run"))
 
 
 def try_describer(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Updates:
@@ -230,7 +213,7 @@ def start_describing(page: ModelsPage, organiser: Annotator, inputs: Inputs, sam
     steps = recipes.description_steps(folder, server, sample, operations=inputs[tab.fields["operations"]] is True)
     heads = f"{sample} heads of " if sample else ""
     title = f"Describe {heads}{inputs[tab.fields['atlas']]} by {server.name}"
-    return submit(page, organiser, title, folder, steps, server) | {tab.message: notice(STARTED_MESSAGE, "receipt")}
+    return submit(page, tab.message, JobRequest(title, str(folder), steps, organiser.pseudonym, server.keys))
 
 
 def show_answers(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
@@ -276,20 +259,13 @@ def upload_atlas(page: ModelsPage, organiser: Annotator, inputs: Inputs) -> Upda
         raise MapsError("Name the dataset that the atlas is uploaded to: user/name.")
     steps = tuple(recipes.push_steps(atlas.folder, repo, values["is_private"] is True))
     title = f"Upload {values['atlas']} to {repo}"
-    return submit(page, organiser, title, atlas.folder, steps) | {tab.message: notice(STARTED_MESSAGE, "receipt")}
+    return submit(page, tab.message, JobRequest(title, str(atlas.folder), steps, organiser.pseudonym))
 
 
-def submit(
-    page: ModelsPage,
-    organiser: Annotator,
-    title: str,
-    folder: Path,
-    steps: tuple[Step, ...],
-    server: ServerRequest | None = None,
-) -> Updates:
-    keys = server.keys if server is not None else {}
-    page.services.jobs.submit(JobRequest(title, str(folder), steps, organiser.pseudonym, keys))
-    return page_updates(page)
+def submit(page: ModelsPage, message: gr.HTML, request: JobRequest) -> Updates:
+    """Starts a job and says so in the tab's message."""
+    page.services.jobs.submit(request)
+    return page_updates(page) | {message: notice(STARTED_MESSAGE, "receipt")}
 
 
 def chosen_atlas(services: Services, name: object) -> Atlas:
@@ -298,6 +274,20 @@ def chosen_atlas(services: Services, name: object) -> Atlas:
     if is_unfinished(atlas):
         raise MapsError(f"{name} is still being mapped. Wait until its job is done.")
     return atlas
+
+
+def store_text(services: Services, name: object, ending: str, text: str, describer: str | None) -> dict[str, int]:
+    """Stores descriptions that were written elsewhere, given as a file's text; how many by each describer.
+
+    `describer`: of rows that name none. Raises MapsError for a row that does not fit, and then stores none.
+    """
+    folder = own_folder(services, name)
+    with TemporaryDirectory() as temporary:
+        path = Path(temporary) / f"descriptions{ending}"
+        path.write_text(text, encoding="utf-8")
+        stored = store_written(folder, path, describer)
+    services.jobs.report_folder(folder)
+    return {describer: summary.asked for describer, summary in stored.items()}
 
 
 def own_folder(services: Services, name: object) -> Path:

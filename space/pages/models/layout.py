@@ -48,12 +48,16 @@ def key_field(name: str) -> gr.Textbox:
     return gr.Textbox(label="API key (optional)", type="password", max_length=500, info=KEY_HINT, elem_id=name)
 
 
+def address_field() -> gr.Textbox:
+    return gr.Textbox(label="Address of your own server (optional)", max_length=500)
+
+
 def limit_field(name: str) -> gr.Textbox:
     return gr.Textbox(label="Spend at most (US dollars, optional)", max_length=10, elem_id=name)
 
 
 class AddTab:
-    """A model to be mapped, by the fields of `ModelForm`."""
+    """A model to be mapped; `fields` by name."""
 
     def __init__(self) -> None:
         fields: dict[str, Any] = {}
@@ -73,7 +77,7 @@ class AddTab:
         with gr.Accordion("Own relation, and keeping the result on the Hub", open=False):
             fields["relation"] = gr.Textbox(label="Name of your own relation (optional)", max_length=60)
             fields["pairs"] = gr.Textbox(
-                label="Its pairs, one a line", placeholder="France → Paris", lines=4, max_length=100_000
+                label="Its pairs, one per line", placeholder="France → Paris", lines=4, max_length=100_000
             )
             fields["repo"] = gr.Textbox(label="Upload the atlas to this dataset (user/name; optional)", max_length=200)
             fields["is_private"] = gr.Checkbox(True, label="Private dataset")
@@ -95,7 +99,7 @@ class AddTab:
 
 
 class DescribeTab:
-    """A describer and the atlas that it describes, by the fields of `DescribeForm`."""
+    """A describer and the atlas that it describes; `fields` by name."""
 
     def __init__(self, models: list[str]) -> None:
         fields: dict[str, Any] = {}
@@ -110,7 +114,7 @@ class DescribeTab:
                 elem_id="describer-name",
             )
         with gr.Row():
-            fields["url"] = gr.Textbox(label="Address of your own server (optional)", max_length=500)
+            fields["url"] = address_field()
             fields["key"] = key_field("describer-key")
             fields["max_cost"] = limit_field("describer-limit")
         fields["operations"] = gr.Checkbox(False, label="Describe the operations of heads that have several, too")
@@ -137,7 +141,7 @@ class HeadTab:
             fields["head"] = gr.Textbox(label="Head, such as L23H4", max_length=12, elem_id="one-head")
         with gr.Row():
             fields["name"] = gr.Textbox("gpt-4o", label="Describer to ask again", max_length=200, elem_id="one-name")
-            fields["url"] = gr.Textbox(label="Address of your own server (optional)", max_length=500)
+            fields["url"] = address_field()
             fields["key"] = key_field("one-key")
         self.ask_button = gr.Button("Ask again", elem_id="one-ask")
         with gr.Row():
@@ -154,7 +158,7 @@ class HeadTab:
 
 
 class EvidenceTab:
-    """What is measured about the descriptions of an atlas, by the fields of `EvidenceForm`."""
+    """What is measured about the descriptions of an atlas; `fields` by name."""
 
     def __init__(self, models: list[str]) -> None:
         fields: dict[str, Any] = {}
@@ -166,7 +170,7 @@ class EvidenceTab:
                 max_length=200,
                 elem_id="scorer-name",
             )
-            fields["url"] = gr.Textbox(label="Address of your own server (optional)", max_length=500)
+            fields["url"] = address_field()
         with gr.Row():
             fields["key"] = key_field("scorer-key")
             fields["max_cost"] = limit_field("scorer-limit")
@@ -186,7 +190,7 @@ class EvidenceTab:
 
 
 class UploadTab:
-    """Where an atlas is uploaded to, by the fields of `UploadForm`."""
+    """Where an atlas is uploaded to; `fields` by name."""
 
     def __init__(self, models: list[str]) -> None:
         with gr.Row():
@@ -234,6 +238,6 @@ class ModelsPage:
     def atlas_fields(self) -> list[gr.Dropdown]:
         return [tab.fields["atlas"] for tab in (self.describe, self.head, self.evidence, self.upload)]
 
-    def refreshed(self) -> list[Block]:
-        """The components that `handlers.refresh` updates."""
+    def refresh_outputs(self) -> list[Block]:
+        """The components that `handlers.page_updates` updates."""
         return [self.models, self.jobs, self.timer, self.resume_key, *self.atlas_fields]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from maps.atlas.reader import Atlas
-from maps.describers.written import store_written
 from maps.errors import MapsError
 from maps.types import HeadId
 from space.components.markup import Html, head_link, notice, with_chips
 from space.jobs.job import Step
-from space.pages.models.handlers import own_folder, page_updates, server_request
+from space.pages.models.handlers import chosen_atlas, own_folder, page_updates, server_request, store_text
 from space.pages.models.layout import ModelsPage
 from space.web.sessions import Annotator
 from space.web.updates import Inputs, Updates
@@ -25,11 +22,11 @@ def ask_about_head(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> U
     fields = page.head.fields
     server = server_request({name: inputs[fields[name]] for name in ("name", "url", "key")} | {"max_cost": None})
     folder, head = own_folder(page.services, inputs[fields["atlas"]]), chosen_head(page, inputs)
-    options = () if server.is_reserved else server.options
-    command = ("describe", str(folder), "--describer", server.name, "--heads", str(head), "--redo", *options)
+    command = ("describe", str(folder), "--describer", server.name, "--heads", str(head), "--redo", *server.options)
     page.services.jobs.run_now(Step("Asking about one head", command), server.keys, ASK_SECONDS)
     page.services.jobs.report_folder(folder)
-    return page_updates(page) | {page.head.message: newest_description(Atlas.open(folder), head, server.name)}
+    atlas = chosen_atlas(page.services, inputs[fields["atlas"]])
+    return page_updates(page) | {page.head.message: newest_description(atlas, head, server.name)}
 
 
 def save_by_hand(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:
@@ -40,14 +37,12 @@ def save_by_hand(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Upd
     )
     if not author or not pattern:
         raise MapsError("Write your name and the observed pattern; “Unclear” if you see none.")
-    folder, head = own_folder(page.services, inputs[fields["atlas"]]), chosen_head(page, inputs)
+    model, head = inputs[fields["atlas"]], chosen_head(page, inputs)
     row = {"head": str(head), "describer": author, "input_strings": words or "Unclear", "observed_pattern": pattern}
-    with TemporaryDirectory() as temporary:
-        path = Path(temporary) / "by-hand.jsonl"
-        path.write_text(json.dumps(row), encoding="utf-8")
-        store_written(folder, path)
-    page.services.jobs.report_folder(folder)
-    return page_updates(page) | {page.head.message: newest_description(Atlas.open(folder), head, author)}
+    store_text(page.services, model, ".jsonl", json.dumps(row), None)
+    return page_updates(page) | {
+        page.head.message: newest_description(chosen_atlas(page.services, model), head, author)
+    }
 
 
 def chosen_head(page: ModelsPage, inputs: Inputs) -> HeadId:
@@ -61,12 +56,12 @@ def chosen_head(page: ModelsPage, inputs: Inputs) -> HeadId:
 
 
 def newest_description(atlas: Atlas, head: HeadId, describer: str) -> Html:
-    """What a describer said of a head last, with a link to the head's page."""
-    named = atlas.named_by_reading()
-    rows = [row for row in named.descriptions(head) if row["describer"] == describer]
-    if not rows:
-        return notice(f"{describer} did not describe {head}; the failures of the describer say why.", "problem")
-    row = max(rows, key=lambda row: row["created_at"])
+    """What a describer said about a head last, with a link to the head's page."""
+    row = next((row for row in atlas.descriptions(head) if row["describer"] == describer), None)
+    if row is None:
+        return notice(
+            f"{describer} did not describe {head}. “Show its answers” on the tab Describe says why.", "problem"
+        )
     return Html("<p>{}, {}: {} <b>{}</b></p>").format(
-        head_link(named.model, head), describer, with_chips(row["input_strings"]), with_chips(row["observed_pattern"])
+        head_link(atlas.model, head), describer, with_chips(row["input_strings"]), with_chips(row["observed_pattern"])
     )

@@ -10,20 +10,18 @@ from space.pages.models import evidence, handlers, one_head
 from space.pages.models.layout import ModelsPage
 from space.services import Services
 from space.web.organisers import for_organisers, with_problems_in
-from space.web.updates import inputs_of
+from space.web.updates import PRIVATE_EVENT, inputs_of
 from space.web.viewer import event_data
-
-PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
 
 
 def build(services: Services, page: gr.Blocks) -> None:
     here = ModelsPage(services)
     token = inputs_of(here.organiser_token)
-    refreshed = here.refreshed()
-    opened = [*refreshed, here.content_column, here.tabs, here.head.fields["head"]]
+    outputs = here.refresh_outputs()
+    opened = [*outputs, here.content_column, here.tabs, here.head.fields["head"]]
     page.load(handlers.page_load_handler(here), token, opened, **PRIVATE_EVENT)
     quiet = {"show_progress": "hidden", **PRIVATE_EVENT}
-    here.timer.tick(for_organisers(here, handlers.refresh_jobs), token, refreshed, **quiet)
+    here.timer.tick(for_organisers(here, handlers.refresh_jobs), token, outputs, **quiet)
     connect_job_buttons(here)
     connect_upload(here)
     connect_file(here)
@@ -45,7 +43,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     ):
         inputs = inputs_of(here.organiser_token, *tab.fields.values())
         guarded = for_organisers(here, with_problems_in(tab.message, handler))
-        button.click(guarded, inputs, [*refreshed, tab.message], **PRIVATE_EVENT)
+        button.click(guarded, inputs, [*outputs, tab.message], **PRIVATE_EVENT)
 
 
 def connect_upload(here: ModelsPage) -> None:
@@ -62,7 +60,7 @@ def connect_file(here: ModelsPage) -> None:
     inputs = inputs_of(here.organiser_token, *tab.fields.values(), tab.file_text)
     store = for_organisers(here, with_problems_in(tab.message, evidence.store_file))
     read = tab.file_button.click(None, None, tab.file_text, js="modelUpload.text")
-    read.then(store, inputs, [*here.refreshed(), tab.message], **PRIVATE_EVENT)
+    read.then(store, inputs, [*here.refresh_outputs(), tab.message], **PRIVATE_EVENT)
 
 
 def connect_job_buttons(here: ModelsPage) -> None:
@@ -74,4 +72,4 @@ def connect_job_buttons(here: ModelsPage) -> None:
         change = for_organisers(here, handlers.change_job, data.get("job"), data.get("act"))
         return change(sent, request)
 
-    here.jobs.act(change_job, inputs, here.refreshed(), **PRIVATE_EVENT)
+    here.jobs.act(change_job, inputs, here.refresh_outputs(), **PRIVATE_EVENT)

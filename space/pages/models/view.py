@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import pyarrow.compute as pc
 
@@ -25,6 +24,7 @@ from space.components.markup import (
     with_chips,
 )
 from space.jobs.job import Job, Progress, State
+from space.jobs.runner import JobRunner
 from space.services import Services
 
 LOG_LINES = 6
@@ -37,22 +37,6 @@ ACTIONS = {  # of the buttons on a job, by its state
     State.FAILED: (("resume", "Try again"),),
 }
 SHORT_NAMES = {OFFLINE: "Rules", REFERENCE: "Reference"}
-STATE_WORDS = {
-    State.QUEUED: "waiting for its turn",
-    State.RUNNING: "running",
-    State.PAUSED: "paused",
-    State.DONE: "done",
-    State.FAILED: "failed",
-    State.CANCELLED: "cancelled",
-}
-
-
-class JobStatus(NamedTuple):
-    """A job with how far it is and the last lines that it has printed."""
-
-    job: Job
-    progress: Progress | None
-    lines: list[str]
 
 
 def models_table(services: Services) -> Html:
@@ -107,51 +91,47 @@ def evidence_cell(atlas: Atlas) -> Html:
     return Html("<br>").join(lines) if lines else Html("–")
 
 
-def jobs_html(statuses: Sequence[JobStatus]) -> Html:
+def jobs_html(runner: JobRunner, jobs: Sequence[Job]) -> Html:
     """The jobs that are not over, in order, then those that are, newest first."""
-    active = [each for each in statuses if each.job.state in ACTIONS and each.job.state is not State.FAILED]
-    over = [each for each in reversed(statuses) if each not in active]
-    parts = [join_html(map(job_card, active)) if active else notice("No job is running.")]
-    if over:
-        shown = join_html(map(job_card, over[:FINISHED_JOBS]))
-        left_out = len(over) - FINISHED_JOBS
-        more = Html("<p>{} are not listed.</p>").format(pluralize(left_out, "older job")) if left_out > 0 else Html("")
-        is_open = Html(" open") if over[0].job.state is State.FAILED else Html("")
-        parts.append(
-            Html("<details{}><summary>Earlier jobs ({:,})</summary>{}{}</details>").format(
-                is_open, len(over), shown, more
-            )
-        )
-    return join_html(parts)
+    unfinished = [job for job in jobs if job.state.is_unfinished]
+    over = [job for job in reversed(jobs) if not job.state.is_unfinished]
+    cards = join_html(job_card(runner, job) for job in unfinished) or notice("No job is running.")
+    if not over:
+        return cards
+    shown = join_html(job_card(runner, job) for job in over[:FINISHED_JOBS])
+    left_out = len(over) - FINISHED_JOBS
+    more = Html("<p>{} are not listed.</p>").format(pluralize(left_out, "older job")) if left_out > 0 else Html("")
+    is_open = Html(" open") if over[0].state is State.FAILED else Html("")
+    return cards + Html("<details{}><summary>Earlier jobs ({:,})</summary>{}{}</details>").format(
+        is_open, len(over), shown, more
+    )
 
 
-def job_card(status: JobStatus) -> Html:
-    job = status.job
+def job_card(runner: JobRunner, job: Job) -> Html:
+    """A job with how far it is, the buttons that apply to it, and the last lines that it has printed."""
     buttons = join_html(
         Html('<button type="button" data-job="{}" data-act="{}">{}</button>').format(job.job_id, act, label)
         for act, label in ACTIONS.get(job.state, ())
     )
-    log = Html("")
-    if status.lines:
-        log = Html("<details><summary>Last lines of the log</summary><pre>{}</pre></details>").format(
-            "\n".join(status.lines)
-        )
+    lines = "\n".join(runner.log_lines(job, LOG_LINES))
+    log = Html("<details><summary>Last lines of the log</summary><pre>{}</pre></details>").format(lines)
     card = Html('<section class="job job-{state}" aria-label="{title}"><h3>{title}</h3><p>{words}</p>{rest}</section>')
     return card.format(
         state=job.state.value,
         title=job.title,
-        words=job_words(status),
-        rest=join_html((progress_html(status.progress), buttons, log)),
+        words=job_words(job),
+        rest=join_html((progress_html(runner.progress(job)), buttons, log if lines else "")),
     )
 
 
-def job_words(status: JobStatus) -> str:
+def job_words(job: Job) -> str:
     """The state of a job in one or two sentences."""
-    job, step = status.job, status.job.current_step
-    words = STATE_WORDS[job.state].capitalize()
+    step, words = job.current_step, job.state.value.capitalize()
+    if job.state is State.QUEUED:
+        words = "Waiting for its turn"
     if job.state is State.RUNNING and step is not None:
         words = f"Step {job.finished_steps + 1} of {len(job.steps)}: {step.doing[0].lower()}{step.doing[1:]}"
-    if job.state is State.DONE and job.ended_at is not None and job.started_at is not None:
+    if job.state is State.DONE and job.ended_at is not None:
         words = f"Done at {job.ended_at:%Y-%m-%d %H:%M UTC}"
     return f"{words}. {job.message}".rstrip()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from space.pages.annotate.view import dependent_questions
@@ -12,9 +10,7 @@ from space.pages.organise.publishing import connect_publish_tab
 from space.pages.organise.updates import OrganisePage
 from space.services import Services
 from space.web.organisers import for_organisers
-from space.web.updates import inputs_of
-
-PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
+from space.web.updates import PRIVATE_EVENT, inputs_of
 
 
 def build(services: Services, page: gr.Blocks) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import gradio as gr
 
@@ -22,9 +22,8 @@ from space.studies.results import find_stale_judgment_ids
 from space.web.downloads import one_time_link
 from space.web.organisers import for_organisers, with_problems_in
 from space.web.sessions import Annotator
-from space.web.updates import Inputs, Updates, inputs_of
+from space.web.updates import PRIVATE_EVENT, Inputs, Updates, inputs_of
 
-PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
 PUBLISH_SECONDS = 600.0
 LABELS_SHOWN = 20
 LABEL_COLUMNS = ("layer", "head", "question", "n", "label", "majority", "adjudicated", "dawid_skene")
