@@ -29,6 +29,7 @@ from space.web.connections import ConnectionLimits
 from space.web.downloads import one_time_route
 from space.web.first_html import app_arguments
 from space.web.health import health_route
+from space.web.hub_login import login_error_handlers, login_routes
 from space.web.request_guard import RequestGuard, host_of
 from space.web.uploads import upload_route
 from space.web.viewer import build_viewer
@@ -116,6 +117,8 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
     settings = app_arguments(services, EXPLORER_PAGES, links, head_headlines)
     settings["routes"] += [health_route(services), one_time_route(services), upload_route(services)]
+    settings["routes"] += login_routes(services)
+    handlers = {404: respond_not_found} | login_error_handlers(services)
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {
         "theme": theme,
@@ -132,5 +135,5 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
         "pwa": False,
         "state_session_capacity": SESSIONS_KEPT,
         "app_kwargs": {"lifespan": limits.lifespan},
-        "_app": GuardedApp(services, exception_handlers={404: respond_not_found}, **settings),
+        "_app": GuardedApp(services, exception_handlers=handlers, **settings),
     }

@@ -53,7 +53,7 @@ def space_environment(space: str, home: Path, port: int, environment: Mapping[st
         "SPACE_HOST": f"{subdomain(space)}.hf.space",
         "OAUTH_CLIENT_ID": secrets.token_hex(8),
         "OAUTH_CLIENT_SECRET": secrets.token_hex(16),
-        "OAUTH_SCOPES": "openid profile",
+        "OAUTH_SCOPES": "openid profile inference-api",
         "OPENID_PROVIDER_URL": "https://huggingface.co",
         "MAPS_PSEUDONYM_KEY": secrets.token_hex(16),
         "PYTHONUNBUFFERED": "1",

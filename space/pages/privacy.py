@@ -52,7 +52,8 @@ RATE_LIMIT_NOTICE = (
 HOSTING_NOTICE = (
     "This app is hosted by Hugging Face, which sees every visit, as any host does, and runs the login: "
     "[its privacy policy](https://huggingface.co/privacy). At login, this app asks only for your user name and public "
-    "profile."
+    "profile. If you ask a model about a head with your own inference credits, it asks to use them. That "
+    "permission stays in a cookie of your browser until you sign out, eight hours at most."
 )
 
 

@@ -31,7 +31,7 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     "write_file": (ANYONE, "the downloads of /agreement: what the person who asks may see"),
     "load_annotate_page": (ANYONE, "/annotate, to each their own"),
     "open_ask_page": (ANYONE, "/ask: one head, as on its own page"),
-    "ask_model": (ANYONE, "/ask: asks OpenAI or the Hub's router about a head, with a key of the visitor's own"),
+    "ask_model": (ANYONE, "/ask: asks OpenAI or the Hub's router about a head, at the visitor's own cost"),
     "sign_in": (ANYONE, "a new name, or the login of a Space"),
     "sign_out": (ANYONE, "ends the session whose token is sent"),
     "restore_copies": (ANYONE, "copies of a person's own answers, and of withdrawals, which this server sealed"),

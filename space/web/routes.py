@@ -63,7 +63,7 @@ ROUTE_RULES = (
     RouteRule("gradio_api/call/[A-Za-z0-9_]+/[A-Za-z0-9_-]+", GET, CALL, "the answer to one call"),
     RouteRule("gradio_api/(cancel|reset/?)", POST, CALL, "ends a call"),
     RouteRule("gradio_api/heartbeat/[A-Za-z0-9_-]+", GET, CALL, "that a page is still open"),
-    RouteRule("login/(huggingface|callback)", GET, LOGIN, "signing in with Hugging Face"),
+    RouteRule("login/(huggingface|callback|credits)", GET, LOGIN, "signing in with Hugging Face"),
     RouteRule("logout/?", GET, CALL, "signing out"),
     RouteRule("gradio_api/mcp(/.*)?", ("GET", "HEAD", "POST", "DELETE"), CALL, "tools for MCP", is_for_mcp=True),
 )

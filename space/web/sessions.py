@@ -146,20 +146,21 @@ def annotator_for_name(name: str, key: bytes) -> Annotator:
 
 
 def login_name(request: HasRequest) -> str | None:
-    """The Hugging Face user name of the person logged in on a Space; None if nobody is, or the login has expired.
+    """The Hugging Face user name of the person logged in on a Space; None if nobody is, or the login has expired."""
+    user = (current_login(request) or {}).get("userinfo")
+    name = user.get("preferred_username") if isinstance(user, Mapping) else None
+    return name if isinstance(name, str) and name else None
 
-    `gr.LoginButton` keeps the login in a signed cookie.
-    """
+
+def current_login(request: HasRequest) -> Mapping[str, Any] | None:
+    """The login of a person on a Space, which Gradio keeps in a signed cookie; None without one or after its time."""
     scope = getattr(request.request, "scope", None)
     session = scope.get("session") if isinstance(scope, Mapping) else None
     login = session.get("oauth_info") if isinstance(session, Mapping) else None
     if not isinstance(login, Mapping):
         return None
-    expires_at, user = login.get("expires_at"), login.get("userinfo")
-    if isinstance(expires_at, int | float) and expires_at < time.time():
-        return None
-    name = user.get("preferred_username") if isinstance(user, Mapping) else None
-    return name if isinstance(name, str) and name else None
+    expires_at = login.get("expires_at")
+    return None if isinstance(expires_at, int | float) and expires_at < time.time() else login
 
 
 def organiser_link(services: Services, base: str) -> str | None:

@@ -50,7 +50,7 @@ def test_the_card_has_the_versions_that_the_tests_run_with() -> None:
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     assert f"gradio[oauth]=={said['sdk_version']}\n" in pins
     assert said["python_version"] == "3.11"
-    assert (said["sdk"], said["hf_oauth"], "hf_oauth_scopes" in said) == ("gradio", True, False)
+    assert (said["sdk"], said["hf_oauth"], said["hf_oauth_scopes"]) == ("gradio", True, ["inference-api"])
     assert said["datasets"] == ["ada/atlas"]
     assert said["models"][-1] == "gpt2"  # type: ignore[index]
     assert said["startup_duration_timeout"] == "30m"

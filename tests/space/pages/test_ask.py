@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from maps.types import HeadId
 from space.pages import ask
-from space.pages.ask import BUSY_MESSAGE, NO_KEY_MESSAGE, answer_html, head_html
+from space.pages.ask import BUSY_MESSAGE, NO_CREDITS_MESSAGE, NO_KEY_MESSAGE, answer_html, credits_html, head_html
 from space.services import Services
 from tests.chat_server import ChatServer, bad_key_error, good_reply, serve_chat
 from tests.space.conftest import create_test_study
@@ -87,3 +88,35 @@ def test_the_page_shows_the_head_and_what_was_said_of_it(served: Services) -> No
     assert "L26H2" in shown
     assert "Described so far" in shown
     assert "a rule-based baseline (no language model): " in shown
+
+
+def visitor(scopes: str, user: str = "ada") -> Any:
+    """A request of somebody whose login on a Space has these scopes."""
+    login = {"access_token": "hf_oauth_own", "scope": scopes, "userinfo": {"preferred_username": user}}
+    session = {"oauth_info": {**login, "expires_at": time.time() + 60}}
+    return SimpleNamespace(request=SimpleNamespace(scope={"session": session}, headers={}, client=None))
+
+
+@pytest.mark.process
+def test_a_visitors_own_credits_pay_for_a_model_of_the_hub_and_for_nothing_else(
+    served: Services, chat: ChatServer
+) -> None:
+    listing = {"provider": "p", "status": "live", "supports_structured_output": True}
+    chat.models = [{"id": "org/m", "object": "model", "created": 1, "owned_by": "o", "providers": [listing]}]
+    on_space = replace(served, is_on_space=True, has_login=True)
+    assert NO_CREDITS_MESSAGE in answer_html(on_space, QUERY, "gpt-4o", "", visitor("openid profile inference-api"))
+    for other in (visitor("openid profile"), NOBODY):
+        assert NO_KEY_MESSAGE.partition(":")[0] in answer_html(on_space, QUERY, "hf:org/m", "", other)
+    assert chat.request_keys == []
+    assert "The first letter." in answer_html(on_space, QUERY, "hf:org/m", "", visitor("inference-api profile openid"))
+    assert set(chat.request_keys) == {"Bearer hf_oauth_own"}
+
+
+def test_the_page_says_whose_credits_pay_and_how_to_end_it() -> None:
+    query = {"model": 'a"<b>', "layer": "1"}
+    offered = credits_html(query, visitor("openid profile"))
+    assert 'href="login/credits?model=a%22%3Cb%3E&amp;layer=1"' in offered
+    allowed = credits_html(query, visitor("openid profile inference-api", "<i>"))
+    assert "<b>&lt;i&gt;</b>" in allowed
+    assert "login/credits" not in allowed
+    assert 'href="logout?_target_url=%2Fask%3Fmodel%3Da%2522' in allowed

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -13,22 +14,28 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode, urljoin
 
+import httpx
 import pytest
 from itsdangerous import TimestampSigner
 
 from annotation.identity import pseudonyms
+from space.web.hub_login import credits_token
 from tests.browser.conftest import ROOT
+from tests.openid_provider import OpenIdProvider, serve_provider
 from tests.ports import free_port
 
 pytestmark = pytest.mark.process
 
+SESSION_COOKIE = re.compile(r"session=([^;]*)")
 SECRET = "a secret of the login"
 KEY = "for tests, as long as keys must be"
 
 
-def space_environment(data: Path, port: int) -> dict[str, str]:
+def space_environment(data: Path, port: int, provider: str) -> dict[str, str]:
     """The settings of the app as on a Space with a login."""
     return {
         **os.environ,
@@ -37,8 +44,8 @@ def space_environment(data: Path, port: int) -> dict[str, str]:
         "SPACE_HOST": "lab-heads.hf.space",
         "OAUTH_CLIENT_ID": "id",
         "OAUTH_CLIENT_SECRET": SECRET,
-        "OAUTH_SCOPES": "openid profile",
-        "OPENID_PROVIDER_URL": "http://127.0.0.1:9",
+        "OAUTH_SCOPES": "openid profile inference-api",
+        "OPENID_PROVIDER_URL": provider,
         "MAPS_PSEUDONYM_KEY": KEY,
         "MAPS_DATA": str(data),
         "HOST": "127.0.0.1",
@@ -49,9 +56,9 @@ def space_environment(data: Path, port: int) -> dict[str, str]:
 class Space:
     """The app as on a Space, with a login, and calls of its handlers by the button that they belong to."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, provider: str) -> None:
         self.data, self.port = data, free_port()
-        environment = space_environment(data, self.port)
+        environment = space_environment(data, self.port, provider)
         self.process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
         )
@@ -98,9 +105,15 @@ def login(name: str, secret: str = SECRET) -> str:
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Iterator[Space]:
+def provider() -> Iterator[OpenIdProvider]:
+    with serve_provider("ada") as served:
+        yield served
+
+
+@pytest.fixture
+def space(tmp_path: Path, provider: OpenIdProvider) -> Iterator[Space]:
     """A running app."""
-    running = Space(tmp_path)
+    running = Space(tmp_path, provider.url)
     yield running
     running.process.kill()
     running.process.communicate()
@@ -115,3 +128,59 @@ def test_the_login_is_the_name_and_a_typed_one_counts_for_nothing(space: Space) 
     page = json.dumps(space.config())
     assert "Sign in with Hugging Face" in page
     assert "https://lab-heads.hf.space/annotate" in page
+
+
+class Browser:
+    """Follows redirects with the cookies of the app, whose public address stands for the loopback's."""
+
+    def __init__(self, space: Space) -> None:
+        self.space, self.cookie = space, ""
+
+    def open(self, address: str) -> str:
+        """The page of the app at which an address ends."""
+        url = address.replace("https://lab-heads.hf.space", f"http://127.0.0.1:{self.space.port}")
+        is_app = f":{self.space.port}/" in url
+        if is_app and "/login/" not in url and "/logout" not in url:
+            return url.partition(f":{self.space.port}")[2]
+        reply = httpx.get(url, headers={"Cookie": f"session={self.cookie}"} if is_app and self.cookie else {})
+        assert reply.status_code in (302, 307), (url, reply.status_code)
+        if is_app and (kept := SESSION_COOKIE.search(reply.headers.get("set-cookie", ""))):
+            self.cookie = kept[1]
+        return self.open(urljoin(url, reply.headers["location"]))
+
+    def login(self) -> dict[str, Any]:
+        """The login in the cookie."""
+        if self.cookie in ("", "null"):
+            return {}
+        session: dict[str, Any] = json.loads(base64.b64decode(self.cookie.split(".")[0]))
+        return session.get("oauth_info", {})
+
+
+def test_credits_are_asked_for_only_when_they_are_wanted(space: Space, provider: OpenIdProvider) -> None:
+    space.config()
+    browser, head = Browser(space), "/ask?model=m&layer=26&head=2"
+    start = f"http://127.0.0.1:{space.port}"
+    assert browser.open(f"{start}/login/huggingface?_target_url=/annotate") == "/annotate"
+    assert provider.scopes == ["openid profile"]
+    assert browser.login()["scope"] == "openid profile"
+
+    assert browser.open(f"{start}/login/credits?model=m&layer=26&head=2") == head
+    assert provider.scopes[-1] == "openid profile inference-api"
+    login = browser.login()
+    assert login["userinfo"]["preferred_username"] == "ada"
+    request = SimpleNamespace(request=SimpleNamespace(scope={"session": {"oauth_info": login}}))
+    assert credits_token(request) == login["access_token"]
+
+    assert browser.open(f"{start}/logout?_target_url=/annotate") == "/annotate"
+    assert browser.login() == {}
+
+
+def test_whoever_refuses_is_led_back(space: Space, provider: OpenIdProvider) -> None:
+    space.config()
+    provider.refuses = True
+    browser = Browser(space)
+    assert browser.open(f"http://127.0.0.1:{space.port}/login/credits?layer=26&head=2") == "/ask?layer=26&head=2"
+    assert browser.login() == {}
+    for target in ("//evil.example/x", "\\\\evil.example/x", "https://evil.example/x"):
+        query = urlencode({"error": "access_denied", "_target_url": target})
+        assert browser.open(f"http://127.0.0.1:{space.port}/login/callback?{query}").startswith("/")
