@@ -10,6 +10,7 @@ import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # they fill the log
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # returns memory after a page is built
 
 from maps.command_line import print_text, run_and_report

@@ -159,6 +159,7 @@ HEAVY = ("torch", "transformers", "gradio", "openai", "datasets", "ray")
 DEFAULTS = [
     "os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')",
     "os.environ.setdefault('HF_HUB_DISABLE_TELEMETRY', '1')",
+    "os.environ.setdefault('HF_HUB_DISABLE_PROGRESS_BARS', '1')",
     "os.environ.setdefault('ARROW_DEFAULT_MEMORY_POOL', 'system')",
 ]
 

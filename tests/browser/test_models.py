@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,21 +10,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from maps.atlas.reader import Atlas
+from tests.browser import models_page as steps
 from tests.browser.conftest import BrowserTestApp, open_fresh_page
-from tests.chat_server import MixedErrors, serve_chat
+from tests.browser.models_page import NAME
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.small_models import SmallModel, random_weights, save_model_folder
 
 pytestmark = pytest.mark.browser
-NAME = "somebody/small"
 SMALL = SmallModel(layers=8)
-LOAD_SCRIPT = """
-import datasets, json, sys
-datasets.disable_progress_bars()
-configs = ("items", "judgments", "labels")
-print(json.dumps({name: len(datasets.load_dataset(sys.argv[1], name, split="train")) for name in configs}))
-"""
-LONG = 180_000  # milliseconds for a job
 
 
 @pytest.fixture
@@ -50,152 +39,34 @@ def enter(page: Page, app: BrowserTestApp) -> None:
     expect(page.locator("#jobs-column")).to_be_visible()
 
 
-def fill(page: Page, field: str, text: str) -> None:
-    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
-
-
 def test_an_organiser_goes_from_a_model_to_published_labels(
     browser: Browser, app: BrowserTestApp, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     with open_fresh_page(browser) as page:
         enter(page, app)
-        fill(page, "model-name", NAME)
-        page.locator("#model-check").click()
-        expect(page.locator("#model-message")).to_contain_text("8 layers of 4 heads", timeout=LONG)
-        expect(page.locator("#model-message")).to_contain_text("To download: 1 MB.")
-        page.locator("#model-start").click()
-        expect(page.locator("#jobs")).to_contain_text("Step 2 of 4", timeout=LONG)
+        steps.ask_for_mapping(page)
         app.kill()
         app.start()
         enter(page, app)
-        expect(page.locator("#jobs")).to_contain_text(re.compile(f"Map {NAME}.*Step 2 of 4", re.DOTALL), timeout=LONG)
-        expect(page.locator("#jobs")).to_contain_text("Earlier jobs (1)", timeout=LONG)
-        row = page.locator("#models tr", has_text=NAME)
-        expect(row).to_contain_text("Rules: 32 heads")
-        with serve_chat(MixedErrors()) as chat:
-            describe_by_a_server(page, f"{NAME} (calibrated)", chat.url)
-        describe_by_hand(page, f"{NAME} (calibrated)")
-        measure(page, f"{NAME} (calibrated)")
-        upload(page, f"{NAME} (calibrated)")
-        create_study(page)
+        expect(page.locator("#jobs")).to_contain_text(
+            re.compile(f"Map {NAME}.*Step 2 of 4", re.DOTALL), timeout=steps.LONG
+        )
+        steps.expect_mapped(page)
+        steps.describe_by_a_server(page)
+        steps.describe_by_hand(page)
+        steps.measure(page)
+        steps.upload(page)
+        steps.create_study(page)
         for name in ("Ada", "Grace"):
             with open_fresh_page(browser) as other:
-                judge_all(other, app, name)
-        publish(page, app)
-    assert load_configs(hub, tmp_path) == {"items": 2, "judgments": 4, "labels": 2}
+                other.goto(f"{app.url}/annotate?study={steps.STUDY}")
+                other.locator("#name textarea, #name input").fill(name)
+                steps.judge_all(other)
+        steps.publish(page, app.url)
+    assert steps.load_configs(hub, tmp_path) == {"items": 2, "judgments": 4, "labels": 2}
     assert Atlas.open(app.data / "atlases" / "somebody--small").model == NAME
     files = hub.repositories["dataset", "tester/atlas"].head.files
     assert {"atlas.json", "descriptions.parquet", "calibration.safetensors"} <= set(files)
-
-
-def describe_by_a_server(page: Page, model: str, url: str) -> None:
-    """Five heads first, then all of them."""
-    page.get_by_role("tab", name="Describe").click()
-    choose(page, "describe-atlas", model)
-    choose(page, "describer-name", "scripted")
-    page.get_by_label("Address of your own server").first.fill(url)
-    page.locator("#describe-price").click()
-    expect(page.locator("#describe-message")).to_contain_text("32 heads", timeout=LONG)
-    expect(page.locator("#describe-message")).to_contain_text("The question about one head")
-    page.locator("#describe-trial").click()
-    expect(page.locator("#jobs")).to_contain_text("Earlier jobs (2)", timeout=LONG)
-    page.locator("#describe-answers").click()
-    expect(page.locator("#describe-message")).to_contain_text("5 heads described, 27 left.")
-    page.locator("#describe-start").click()
-    expect(page.locator("#jobs")).to_contain_text("Earlier jobs (3)", timeout=LONG)
-    expect(page.locator("#models tr", has_text=NAME)).to_contain_text("scripted: 30 heads")
-    page.locator("#describe-answers").click()
-    expect(page.locator("#describe-message")).to_contain_text("Heads on which scripted failed")
-
-
-def choose(page: Page, field: str, value: str) -> None:
-    box = page.locator(f"#{field} input")
-    box.fill(value)
-    box.press("Enter")
-
-
-def upload(page: Page, model: str) -> None:
-    page.get_by_role("tab", name="Keep on the Hub").click()
-    choose(page, "upload-atlas", model)
-    fill(page, "upload-repo", "tester/atlas")
-    page.locator("#upload-start").click()
-    expect(page.locator("#jobs")).to_contain_text("Earlier jobs (5)", timeout=LONG)
-
-
-def describe_by_hand(page: Page, model: str) -> None:
-    page.get_by_role("tab", name="One head").click()
-    choose(page, "one-atlas", model)
-    fill(page, "one-head", "L1H1")
-    page.get_by_label("Or by hand: your name, shown as the describer").fill("Organiser O.")
-    fill(page, "one-inputs", "Unclear")
-    fill(page, "one-pattern", "Nothing but noise, <b>as expected</b>")
-    page.locator("#one-save").click()
-    expect(page.locator("#one-message")).to_contain_text("Organiser O.: Unclear Nothing but noise, <b>as expected</b>")
-    expect(page.locator("#models tr", has_text=NAME)).to_contain_text("Organiser O.: 1 head, a pattern in 1")
-
-
-def measure(page: Page, model: str) -> None:
-    page.get_by_role("tab", name="Evidence").click()
-    choose(page, "evidence-atlas", model)
-    page.locator("#evidence-start").click()
-    expect(page.locator("#jobs")).to_contain_text("Earlier jobs (4)", timeout=LONG)
-    expect(page.locator("#models tr", has_text=NAME)).to_contain_text("named checks")
-
-
-def create_study(page: Page) -> None:
-    """From the describer's answers, by the link below them: two heads, two judgments each, no controls."""
-    page.get_by_role("tab", name="Describe", exact=True).click()
-    page.locator("#describe-answers").click()
-    page.get_by_role("link", name="Start a study of these descriptions").click()
-    expect(page.locator("#study-name input, #study-name textarea").first).to_have_value("small-calibrated-scripted")
-    expect(page.locator("#study-heads input")).to_have_value("30")
-    for field, number in {"heads": 2, "per-item": 2, "overlap": 0, "swapped": 0, "shuffled": 0}.items():
-        page.locator(f"#study-{field} input").fill(str(number))
-    page.get_by_label("Three worked examples before the first item").uncheck()
-    page.locator("#preview").click()
-    expect(page.locator("#preview-summary")).to_contain_text("2 items: 2 heads")
-    page.locator("#create").click()
-    expect(page.locator("#preview-summary")).to_contain_text("The study small-calibrated-scripted is created.")
-
-
-def judge_all(page: Page, app: BrowserTestApp, name: str) -> None:
-    page.goto(f"{app.url}/annotate?study=small-calibrated-scripted")
-    page.locator("#name textarea, #name input").fill(name)
-    page.get_by_role("button", name="I agree: start").click()
-    for done in range(2):
-        expect(page.locator("#progress")).to_contain_text(f"{done} of 2")
-        page.keyboard.press("1")
-        expect(page.locator("#presence input").first).to_be_checked()
-        page.keyboard.press("Enter")
-        expect(page.locator("#progress")).to_contain_text(f"{done + 1} of 2")
-        expect(page.locator("#questions[inert]")).to_have_count(0)
-
-
-def publish(page: Page, app: BrowserTestApp) -> None:
-    page.goto(f"{app.url}/organise?study=small-calibrated-scripted")
-    page.get_by_role("tab", name="Publish").click()
-    fill(page, "release-repo", "tester/judgments")
-    page.locator("#release-preview").click()
-    message = page.locator("#release-message")
-    expect(message).to_contain_text("The first labels")
-    expect(message).to_contain_text("absent_none")
-    page.locator("#release-publish").click()
-    expect(message).to_contain_text("Published 4 judgments of the study small-calibrated-scripted", timeout=LONG)
-    page.locator("#release-public").click()
-    expect(message).to_contain_text("Everybody can read the dataset tester/judgments now.", timeout=LONG)
-
-
-def load_configs(hub: LoopbackHub, folder: Path) -> dict[str, int]:
-    """How many rows each config of the release has, loaded in a process of its own."""
-    release = folder / "release"
-    for path, content in hub.files("tester/judgments").items():
-        (release / path).parent.mkdir(parents=True, exist_ok=True)
-        (release / path).write_bytes(content)
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(folder / "datasets")}
-    command = [sys.executable, "-c", LOAD_SCRIPT, str(release)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, int] = json.loads(done.stdout)
-    return found
 
 
 def test_a_visitor_sees_the_models_and_no_job(browser: Browser, app: BrowserTestApp) -> None:

@@ -63,16 +63,17 @@ def head_in_address(page: ModelsPage, request: gr.Request) -> Updates:
 
 
 def page_updates(page: ModelsPage) -> Updates:
-    """The list of models, the jobs, and the timer, which runs while a job does."""
+    """The list of models, the jobs, and the timer, which runs while a job does, or while jobs are read from the Hub."""
     services = page.services
     jobs, names = services.jobs.store.all_jobs(), list(services.atlases)
     finished = [name for name in names if not is_unfinished(services.atlases[name])]
+    is_changing = bool(services.jobs.off_reason) or any(job.state.is_active for job in jobs)
     asks_for_key = any(job.state is State.PAUSED and job.key_name for job in jobs)
     problems = join_html(notice(problem, "problem") for problem in services.jobs.problems())
     return {
         page.models: models_html(services),
         page.jobs: problems + view.jobs_html(services.jobs, jobs),
-        page.timer: gr.update(active=any(job.state.is_active for job in jobs)),
+        page.timer: gr.update(active=is_changing),
         page.resume_key: gr.update(visible=asks_for_key),
         **{field: gr.update(choices=finished) for field in page.atlas_fields},
     }

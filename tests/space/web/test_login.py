@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import re
@@ -20,13 +19,13 @@ from urllib.parse import urlencode, urljoin
 
 import httpx
 import pytest
-from itsdangerous import TimestampSigner
 
 from annotation.identity import pseudonyms
 from space.web.hub_login import credits_token
 from tests.browser.conftest import ROOT
 from tests.openid_provider import OpenIdProvider, serve_provider
 from tests.ports import free_port
+from tests.sign_in import login_cookie
 
 pytestmark = pytest.mark.process
 
@@ -96,14 +95,6 @@ class Space:
             return [row[0] for row in database.execute("SELECT pseudonym FROM annotators")]
 
 
-def login(name: str, secret: str = SECRET) -> str:
-    """The cookie of somebody who is logged in, as Starlette signs it with Gradio's key."""
-    about = {"userinfo": {"preferred_username": name}, "expires_at": int(time.time()) + 600}
-    key = hashlib.sha256(f"{secret}-v4".encode()).hexdigest()
-    payload = base64.b64encode(json.dumps({"oauth_info": about}).encode())
-    return TimestampSigner(key).sign(payload).decode()
-
-
 @pytest.fixture
 def provider() -> Iterator[OpenIdProvider]:
     with serve_provider("ada") as served:
@@ -121,9 +112,9 @@ def space(tmp_path: Path, provider: OpenIdProvider) -> Iterator[Space]:
 
 def test_the_login_is_the_name_and_a_typed_one_counts_for_nothing(space: Space) -> None:
     assert "Please sign in with Hugging Face first." in space.agree("grace")
-    assert "Please sign in with Hugging Face first." in space.agree("grace", login("grace", "another secret"))
+    assert "Please sign in with Hugging Face first." in space.agree("grace", login_cookie("grace", "another secret"))
     assert space.consents() == []
-    assert "signed in as ada" in space.agree("grace", login("ada"))
+    assert "signed in as ada" in space.agree("grace", login_cookie("ada", SECRET))
     assert space.consents() == [pseudonyms.derive_pseudonym("ada", KEY.encode())]
     page = json.dumps(space.config())
     assert "Sign in with Hugging Face" in page
