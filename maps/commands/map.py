@@ -81,20 +81,26 @@ def print_plan(arguments: argparse.Namespace) -> None:
     from maps.experiments.mapping_plan import Machine, misfit, plan_mapping, plan_sentences
     from maps.weights.open import open_checkpoint
 
-    reading = AUTO if arguments.reading == AUTO else str(reading_from(arguments))
-    plan = plan_mapping(open_checkpoint(model_from(arguments)), reading)
+    plan = plan_mapping(open_checkpoint(model_from(arguments)), requested_reading(arguments))
     machine = Machine.measure(arguments.out)
     print_text("\n".join(plan_sentences(plan, machine)))
     if problem := misfit(plan, machine):
         raise RunFailedError(problem)
 
 
-def resolve_auto_reading(arguments: argparse.Namespace) -> None:
-    """Puts the reading that `auto` stands for, and its calibration, into the arguments."""
+def requested_reading(arguments: argparse.Namespace) -> str:
+    """`auto`, or the name of the reading from these options; raises MapsError for one that does not exist."""
     if arguments.reading != AUTO:
-        return
+        return str(reading_from(arguments))
     if arguments.no_first_mlp or arguments.final_norm:
         raise MapsError("--reading auto chooses the whole reading; leave out --no-first-mlp and --final-norm.")
+    return AUTO
+
+
+def resolve_auto_reading(arguments: argparse.Namespace) -> None:
+    """Puts the reading that `auto` stands for, and its calibration, into the arguments."""
+    if requested_reading(arguments) != AUTO:
+        return
     from maps.commands.calibrate import calibration_bar
     from maps.experiments.auto_reading import choose_reading
 

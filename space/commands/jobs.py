@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maps.command_line import Subparsers, print_text
-from maps.commands.map import add_mapping_options
+from maps.commands.map import add_mapping_options, requested_reading
 from maps.errors import MapsError, RunFailedError
 from maps.hub.names import MODEL_ID_PATTERN
 from space.commands.deploy import PROJECT_ROOT
@@ -140,6 +140,7 @@ def plan_job(options: argparse.Namespace, namespace: str, has_gpu: bool) -> JobP
     """The Job that the options describe; raises MapsError if it cannot run on the Hub."""
     from maps.commands.arguments import settings_from
     from maps.hub.names import DATASET_NAME_PATTERN
+    from maps.mapping.reading import AUTO
     from maps.weights.bundled import BUNDLED_MODEL
     from space.hosting import jobs
 
@@ -149,7 +150,10 @@ def plan_job(options: argparse.Namespace, namespace: str, has_gpu: bool) -> JobP
     model = options.model
     if model != BUNDLED_MODEL and (Path(model).exists() or not MODEL_ID_PATTERN.fullmatch(model)):
         raise MapsError(f"A Job cannot read {model}; put the model on the Hub and give its id, such as user/name.")
-    settings_from(options)  # raises MapsError for invalid relations
+    if options.calibration is not None:
+        raise MapsError(f"A Job cannot read {options.calibration}; with --reading auto it calibrates by itself.")
+    reading = requested_reading(options)
+    settings_from(argparse.Namespace(**{**vars(options), "reading": None if reading == AUTO else options.reading}))
     relations = [spec.partition("=")[::2] for spec in options.relation]
     files = {f"relations/{number}.json": Path(file).read_bytes() for number, (_, file) in enumerate(relations)}
     relation_options = [

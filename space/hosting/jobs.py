@@ -90,7 +90,10 @@ def select_hardware(flavors: Iterable[JobHardwareInfo], name: str) -> JobHardwar
 
 
 def price_text(hardware: JobHardwareInfo) -> str:
-    return f"${hardware.unit_cost_usd:.6f}".rstrip("0").rstrip(".") + f" a {hardware.unit_label}"
+    cost, unit = hardware.unit_cost_usd, f"a {hardware.unit_label}"
+    if hardware.unit_label == "minute":
+        cost, unit = 60 * cost, "an hour"
+    return f"${cost:.2f} {unit}"
 
 
 def upload_source(api: HfApi, plan: JobPlan) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from maps.__main__ import main
 from maps.atlas.reader import Atlas
 from tests.browser import models_page as steps
 from tests.browser.conftest import BrowserTestApp, open_fresh_page
@@ -75,3 +76,34 @@ def test_a_visitor_sees_the_models_and_no_job(browser: Browser, app: BrowserTest
         expect(page.locator("#models")).to_contain_text("SmolLM2-135M-Instruct (calibrated)")
         expect(page.locator("#jobs-column")).to_be_hidden()
         expect(page.locator("#jobs")).to_be_hidden()
+
+
+def test_a_machine_of_the_hub_maps_a_model(
+    browser: Browser, app: BrowserTestApp, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    """The Hub on loopback runs nothing; the atlas that the machine would upload lies there already."""
+    small = SmallModel()
+    folder = save_model_folder(tmp_path / "rented", small, random_weights(small))
+    assert main(["map", str(folder), "--name", "somebody/rented", "--out", str(tmp_path / "atlas")]) == 0
+    hub.add_dataset("tester/rented", tmp_path / "atlas")
+    with open_fresh_page(browser) as page:
+        enter(page, app)
+        steps.fill(page, "model-name", "somebody/rented")
+        page.get_by_role("button", name="On a machine of the Hub instead").click()
+        page.locator("#hub-start").click()
+        expect(page.locator("body")).to_contain_text(
+            "Name the dataset that the machine of the Hub uploads the atlas to"
+        )
+        page.get_by_role("button", name="Own relation, and keeping the result").click()
+        page.get_by_label("Upload the atlas to this dataset").fill("tester/rented")
+        page.locator("#hub-price").click()
+        message = page.locator("#model-message")
+        expect(message).to_contain_text("cpu-upgrade, 8 vCPU, 32 GB, $0.03 an hour", timeout=steps.LONG)
+        expect(message).to_contain_text("Nothing was started.")
+        assert hub.jobs.asked == {}
+        page.locator("#hub-start").click()
+        expect(page.locator("#jobs")).to_contain_text("Earlier jobs (1)", timeout=steps.LONG)
+        page.get_by_text("Earlier jobs (1)").click()
+        expect(page.locator("#jobs")).to_contain_text("The atlas is in the dataset tester/rented.")
+        expect(page.locator("#models tr", has_text="somebody/rented")).to_contain_text("Rules: 8 heads")
+    assert len(hub.jobs.asked) == 1

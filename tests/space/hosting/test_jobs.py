@@ -53,7 +53,7 @@ def test_a_mapping_is_started_as_a_job_and_watched_to_its_end(paid: LoopbackHub,
     assert (asked["flavor"], asked["timeoutSeconds"]) == ("cpu-upgrade", 5400)
     assert (asked["secrets"], paid.token in json.dumps(asked["command"] + [out])) == ({"HF_TOKEN": paid.token}, False)
     assert paid.repositories["dataset", f"{USER_NAME}/{SOURCE_DATASET}"].private
-    assert "Machine: cpu-upgrade, 8 vCPU, 32 GB, $0.0005 a minute, for at most 90m.\n" in out
+    assert "Machine: cpu-upgrade, 8 vCPU, 32 GB, $0.03 an hour, for at most 90m.\n" in out
     assert f"`python -m space jobs logs {job} --namespace {USER_NAME}` prints its output" in out
     assert out.endswith(f"Mapped 8 heads\n\\u001B[2Jclear\nThe atlas is in the dataset {USER_NAME}/atlas.\n")
 
@@ -81,7 +81,7 @@ def test_a_job_whose_answer_was_lost_is_found_again(paid: LoopbackHub, capsys: C
 
 def test_a_dry_run_starts_and_sends_nothing(paid: LoopbackHub, capsys: Capture) -> None:
     out, _ = said(capsys, 0, *MAP, "--flavor", "t4-small", "--dry-run")
-    assert "t4-small, 4 vCPU, 15 GB, $0.006667 a minute" in out
+    assert "t4-small, 4 vCPU, 15 GB, $0.40 an hour" in out
     assert "--device=cuda" in out
     assert (paid.jobs.asked, paid.repositories, paid.matching_requests("^POST")) == ({}, {}, [])
 
@@ -92,8 +92,8 @@ def test_a_job_that_fails_or_is_refused_says_why_in_one_sentence(paid: LoopbackH
     paid.jobs.poor = True
     refused = f"The Hub started no Job because {USER_NAME} has no credit; add some in its billing settings.\n"
     assert said(capsys, 1, *MAP)[1] == refused
-    unknown = "The Hub has no machine b200 for Jobs; choose one of cpu-upgrade ($0.0005 a minute), t4-small "
-    assert said(capsys, 2, *MAP, "--flavor", "b200")[1] == f"{unknown}($0.006667 a minute).\n"
+    unknown = "The Hub has no machine b200 for Jobs; choose one of cpu-upgrade ($0.03 an hour), t4-small "
+    assert said(capsys, 2, *MAP, "--flavor", "b200")[1] == f"{unknown}($0.40 an hour).\n"
 
 
 def test_what_a_job_cannot_have_is_refused(
@@ -104,6 +104,8 @@ def test_what_a_job_cannot_have_is_refused(
     name = "'atlas' is not a valid name of a dataset on the Hub; write --out user/name.\n"
     assert said(capsys, 2, "jobs", "map", "gpt2", "--out", "atlas")[1] == name
     assert "There is no relation nonsense" in said(capsys, 2, *MAP, "--relations", "nonsense")[1]
+    assert "with --reading auto it calibrates by itself" in said(capsys, 2, *MAP, "--calibration", str(tmp_path))[1]
+    assert "leave out --no-first-mlp" in said(capsys, 2, *MAP, "--reading", "auto", "--no-first-mlp")[1]
     assert paid.jobs.asked == {}
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
@@ -120,7 +122,7 @@ def test_what_a_job_runs_maps_the_model_and_pushes_the_atlas(
     paid.add_model(f"{USER_NAME}/model", save_model_folder(tmp_path / "model", small, random_weights(small)))
     own = tmp_path / "own.json"
     own.write_text(json.dumps([[word, word] for word in WORDS]))
-    said(capsys, 0, *MAP, "--detach", "--relation", f"same={own}")
+    said(capsys, 0, *MAP, "--detach", "--relation", f"same={own}", "--reading", "auto")
     [asked] = paid.jobs.asked.values()
     source, tools = tmp_path / "source", tmp_path / "tools"
     for path, content in paid.files(f"{USER_NAME}/{SOURCE_DATASET}").items():
@@ -139,4 +141,5 @@ def test_what_a_job_runs_maps_the_model_and_pushes_the_atlas(
     atlas = Atlas.open(
         download_atlas(f"{USER_NAME}/atlas", endpoint=paid.url, token=paid.token, cache=tmp_path / "cache")
     )
+    assert "calibrated" in str(atlas.info["settings"]["reading"])
     assert {score.relation for score in atlas.relation_scores(atlas.head_ids[0])} == {"same"}
