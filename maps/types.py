@@ -20,6 +20,14 @@ Part = TypeVar("Part", int, str)  # of long work: a layer or a relation
 Progress = Callable[[Sequence[Part], int], Iterable[Part]]  # wraps the parts still to do, given how many are done
 
 
+class UnevenParts(list[int]):
+    """Parts of unequal work. A bar that looks at `work` knows better how long the rest takes."""
+
+    def __init__(self, parts: Iterable[int], work: Sequence[float]) -> None:
+        super().__init__(parts)
+        self.work = work
+
+
 def no_progress_bar(todo: Sequence[Part], _done: int) -> Iterable[Part]:
     return todo
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from maps.command_line import positive_int, share
 from maps.errors import MapsError
 from maps.progress import bar_class
-from maps.types import DTYPES, MIN_PAIRS, TAU, HeadId, Relation
+from maps.types import DTYPES, MIN_PAIRS, TAU, HeadId, Relation, UnevenParts
 
 if TYPE_CHECKING:
     from maps.atlas.choice import HeadChoice
@@ -89,7 +89,10 @@ def progress_bar(
     todo: Sequence[TodoItem], done: int, doing: str = "mapping", unit: str = "layer"
 ) -> Iterable[TodoItem]:
     """A progress bar over `todo`, with the remaining time. `done`: how many were done before."""
-    return bar_class()(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
+    bar = bar_class()(todo, initial=done, total=done + len(todo), unit=unit, desc=doing, dynamic_ncols=True)
+    if isinstance(todo, UnevenParts):
+        bar.work = todo.work
+    return bar
 
 
 def add_atlas_model_option(p: argparse.ArgumentParser) -> None:

@@ -1,12 +1,7 @@
 """What mapping a model takes on this machine, told before it starts: from the headers of its weights and a measurement.
 
-    operations of a layer ≈ 2 V (d KV d_h + H d_h² + d H N)    values, saliency, targets of N salient tokens
-    first MLP             ≈ 2 V m                              m weights; a calibrated reading runs four blocks
-    a calibration         ≈ 2 T P                              P weights of the model, run on T tokens
-    its maps              ≈ 2 V d² a layer
-
-The work on heads takes about `OVERHEAD` times as long as these operations in a plain product of matrices on the same
-machine: relations are scored too, tokens sorted, weights unpacked. `benchmarks.mapping_plan` compares plans with runs.
+The work is that of its layers (`maps.mapping.work`) and, for a calibrated reading, 2 T P operations: the P weights of
+the model, run on T tokens. `benchmarks.mapping_plan` compares plans with runs.
 """
 
 from __future__ import annotations
@@ -23,14 +18,12 @@ from maps.experiments.auto_reading import BEST_READING
 from maps.experiments.calibrate import TOKENS
 from maps.experiments.calibration_streams import BLOCKS
 from maps.mapping.reading import AUTO, Reading
+from maps.mapping.work import PRODUCT_OVERHEAD, SALIENT_TOKENS, operations_by_layer
 from maps.text import pluralize
-from maps.weights.checkpoint import Checkpoint, is_of_mlp
+from maps.weights.checkpoint import Checkpoint
 from maps.weights.gguf_file import GgufFile
 from maps.weights.hub import HubBinFiles, RangedSafetensors
 
-OVERHEAD = 2.2  # from GPT-2 xl's and Llama-3.1 70B's shapes in benchmarks/results/map_speed.json: 2.3 and 1.9
-PRODUCT_OVERHEAD = 1.2  # of products as large as these; assumed
-SALIENT_TOKENS = 60  # of each head, the held-out ones included
 PROCESS_BYTES = 1.3e9  # of a process with torch, and its working memory
 CALIBRATION_BYTES = 1.5e9  # of a calibration beside the weights
 BYTES_OF_A_MAPPING = 90  # on disk, compressed, with all other tables: 1.4 MB of 270 heads with 60 mappings
@@ -79,7 +72,7 @@ def plan_mapping(checkpoint: Checkpoint, reading_name: str) -> MappingPlan:
     shape, source = checkpoint.shape, checkpoint.source
     parameters = sum(math.prod(source.shape(name)) for name in source.names())
     layers, is_calibrated = list(shape.layers_with_heads), reading.needs_calibration
-    in_heads = sum(operations_of_heads(checkpoint, layer) for layer in layers)
+    run = PRODUCT_OVERHEAD * 2.0 * TOKENS * parameters if is_calibrated else 0.0
     download = bytes_to_download(checkpoint, layers, is_calibrated)
     return MappingPlan(
         model=checkpoint.model,
@@ -91,32 +84,8 @@ def plan_mapping(checkpoint: Checkpoint, reading_name: str) -> MappingPlan:
         download_bytes=download,
         memory_bytes=int(memory_needed(checkpoint, parameters, is_calibrated)),
         disk_bytes=download + disk_needed(checkpoint, is_calibrated),
-        operations=OVERHEAD * in_heads + PRODUCT_OVERHEAD * other_operations(checkpoint, reading, parameters),
+        operations=run + sum(operations_by_layer(checkpoint, reading, BLOCKS, layers)),
     )
-
-
-def operations_of_heads(checkpoint: Checkpoint, layer: int) -> float:
-    """Of a layer's heads: values, saliency, and the targets of salient tokens."""
-    vocabulary, own = checkpoint.vocabulary.size, checkpoint.shape.in_layer(layer)
-    values = own.width * own.kv_heads * own.head_width
-    return 2.0 * vocabulary * (values + own.heads * own.head_width**2 + own.width * own.heads * SALIENT_TOKENS)
-
-
-def other_operations(checkpoint: Checkpoint, reading: Reading, parameters: int) -> float:
-    """Of the MLPs that run on all tokens, of the maps of a calibration, and of the calibration itself."""
-    shape, vocabulary = checkpoint.shape, checkpoint.vocabulary.size
-    is_calibrated = reading.needs_calibration
-    mlps = BLOCKS if is_calibrated else int(reading.reads_first_mlp)
-    operations = 2.0 * vocabulary * mlps * weights_of_first_mlp(checkpoint)
-    if reading.source == "calibrated":
-        operations += 2.0 * vocabulary * shape.width**2 * len(shape.layers_with_heads)
-    return operations + (2.0 * TOKENS * parameters if is_calibrated else 0)
-
-
-def weights_of_first_mlp(checkpoint: Checkpoint) -> int:
-    roles = [role for role in checkpoint.layout.names if is_of_mlp(role)]
-    found = [checkpoint.find_tensor_name(role, checkpoint.shape.first_mlp) for role in roles]
-    return sum(math.prod(checkpoint.source.shape(name)) for name in found if name is not None)
 
 
 def memory_needed(checkpoint: Checkpoint, parameters: int, is_calibrated: bool) -> float:

@@ -26,8 +26,9 @@ from maps.heads.top_targets import Targets
 from maps.mapping.model import LayerWeights, Model
 from maps.mapping.rows import HeadHits, head_row, hit_rows, pair_rows, score_rows
 from maps.mapping.settings import MappingSettings, is_mapping_finished, select_layers
+from maps.mapping.work import operations_by_layer
 from maps.text import pluralize, shorten
-from maps.types import HeadId, Progress, Relation, no_progress_bar
+from maps.types import HeadId, Progress, Relation, UnevenParts, no_progress_bar
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.open import is_missing_path
 
@@ -76,7 +77,9 @@ def map_model(
         if todo:
             opened.check_files(todo)
             computed = (engine or compute_in_process)(mapper, todo)
-            store_layers(store, computed, progress(todo, len(layers) - len(todo)))
+            blocks = settings.calibration.blocks if settings.calibration is not None else 0
+            work = operations_by_layer(checkpoint, settings.reading, blocks, todo)
+            store_layers(store, computed, progress(UnevenParts(todo, work), len(layers) - len(todo)))
         if checkpoint.is_on_disk and checkpoint.hash_weights() != checkpoint.weights:
             raise MapsError(
                 f"The weights of {checkpoint.model} changed while they were mapped; delete {store.parts} and map it "

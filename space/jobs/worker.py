@@ -20,12 +20,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from tqdm import tqdm
-
 from maps.command_line import run_and_report
 from maps.errors import MapsError
 from maps.files.lock import lock_folder
-from maps.progress import use_bars
+from maps.progress import Bar, use_bars
 
 WORKER_FOLDER = "worker"  # in the folder of jobs: where workers take turns
 RECORD_MARK = "\x1e"  # begins a record; commands escape control characters in everything that they print
@@ -34,7 +32,7 @@ LAST_SECONDS = 20.0  # for the command to stop cleanly after the app is gone
 NICENESS = 10  # the pages come first
 
 
-class ReportedBar(tqdm):  # type: ignore[misc]
+class ReportedBar(Bar):
     """A progress bar that prints records instead of drawing."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -25,7 +25,8 @@ from annotation.journal.journal import Journal
 from tests.browser.conftest import ROOT, BrowserTestApp
 from tests.browser.test_study import sign_in
 from tests.ports import free_port
-from tests.space.web.test_login import KEY, login, space_environment
+from tests.sign_in import login_cookie
+from tests.space.web.test_login import KEY, SECRET, space_environment
 
 pytestmark = pytest.mark.browser
 
@@ -108,14 +109,14 @@ class Victim:
 def victim(browser: Browser, tmp_path: Path) -> Iterator[Victim]:
     """Ada judges on a Space and is its organiser; her browser allows third-party cookies."""
     port = free_port()
-    environment = space_environment(tmp_path, port) | {"MAPS_ORGANISERS": "ada"}
+    environment = space_environment(tmp_path, port, "http://127.0.0.1:9") | {"MAPS_ORGANISERS": "ada"}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     context = browser.new_context()
     try:
         wait_until_answering(url, process)
         site = {"domain": "127.0.0.1", "path": "/", "sameSite": "None", "secure": True}
-        cookie = {"name": "session", "value": login("ada"), **site}
+        cookie = {"name": "session", "value": login_cookie("ada", SECRET), **site}
         context.add_cookies([cookie])  # type: ignore[list-item]
         page = context.new_page()
         page.goto(f"{url}/annotate")

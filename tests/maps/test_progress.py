@@ -8,10 +8,11 @@ import pytest
 from tqdm import tqdm
 
 from maps.commands.arguments import progress_bar
-from maps.progress import open_bar, use_bars
+from maps.progress import Bar, open_bar, use_bars
+from maps.types import UnevenParts
 
 
-class QuietBar(tqdm):  # type: ignore[misc]
+class QuietBar(Bar):
     """A bar that notes its last state."""
 
     last: dict[str, object]
@@ -42,3 +43,18 @@ def test_by_default_bars_are_drawn_on_the_terminal(capsys: pytest.CaptureFixture
         bar.update(2)
     assert isinstance(bar, tqdm)
     assert "describing: 100%" in capsys.readouterr().err
+
+
+def test_the_time_left_follows_the_work_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first layer of 10 seconds and nine of one: after it, nine seconds are left, not ninety."""
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    layers = UnevenParts(range(10), [10.0, *[1.0] * 9])
+    with Bar(layers, total=10, initial=0, mininterval=0, miniters=1) as bar:
+        bar.work = layers.work
+        for layer in bar:
+            values = bar.format_dict
+            if layer == 1:
+                assert (values["total"] - values["n"]) / values["rate"] == pytest.approx(9)
+            now[0] += layers.work[layer]
+    assert bar.format_dict["n"] == 10
