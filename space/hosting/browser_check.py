@@ -22,6 +22,8 @@ EXPECTED_WORDS = {  # by address: words that must be visible
     "search?q=pronoun": "search",
     "try": "Try it",
     "compare": "compare",
+    "models": "The models that are here",
+    "ask?layer=26&head=2": "Ask a model about",
     "annotate": "Sign in with Hugging Face",
     "agreement": "agreement",
     "about": "How a head is read",

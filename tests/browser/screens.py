@@ -22,6 +22,8 @@ PAGES = {
     "annotate": "annotate",
     "agreement": "agreement",
     "organise": "",  # by the organiser's link
+    "models": "models",  # as the organiser sees it
+    "ask": "ask?layer=26&head=2",
     "about": "about",
     "privacy": "privacy",
 }

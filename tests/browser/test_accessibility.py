@@ -30,7 +30,7 @@ PAGES = (
     *("relation", f"relation?name=noun_to_pronoun&model={MODEL}&layer=26&head=2", "search", "search?q=pronouns"),
     "compare",
 )
-OTHERS = ("annotate", "agreement", "organise", "about", "privacy", "nosuch")
+OTHERS = ("models", "ask?layer=26&head=2", "annotate", "agreement", "organise", "about", "privacy", "nosuch")
 
 
 def open_whole(page: Page, address: str) -> None:
@@ -73,8 +73,15 @@ def test_the_form_and_the_organisers_page_have_none_either(server: BrowserTestAp
     expect(page.locator("#overview")).to_contain_text("default")
     page.wait_for_load_state("networkidle")
     assert findings(page) == []
-    for name in ("Disagreements", "New study", "Withdrawals"):
-        tab = page.get_by_role("tab", name=name)
+    check_tabs(page, ("Disagreements", "New study", "Withdrawals", "Publish"))
+    page.goto(f"{server.url}/models")
+    expect(page.locator("#jobs-column")).to_be_visible()
+    check_tabs(page, ("Add a model", "Describe", "One head", "Evidence", "Keep on the Hub"))
+
+
+def check_tabs(page: Page, names: tuple[str, ...]) -> None:
+    for name in names:
+        tab = page.get_by_role("tab", name=name, exact=True)
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")
         assert findings(page) == []
