@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.browser import models_page as steps
 from tests.browser.conftest import BrowserTestApp, open_fresh_page
 from tests.browser.models_page import NAME
 from tests.hub.loopback import TOKEN, LoopbackHub
-from tests.small_models import SmallModel, random_weights, save_model_folder
+from tests.small_models import WORDS, SmallModel, random_weights, save_gguf, save_model_folder
 
 pytestmark = pytest.mark.browser
 SMALL = SmallModel(layers=8)
@@ -107,3 +108,30 @@ def test_a_machine_of_the_hub_maps_a_model(
         expect(page.locator("#jobs")).to_contain_text("The atlas is in the dataset tester/rented.")
         expect(page.locator("#models tr", has_text="somebody/rented")).to_contain_text("Rules: 8 heads")
     assert len(hub.jobs.asked) == 1
+
+
+def test_files_are_chosen_in_the_browser(browser: Browser, app: BrowserTestApp, tmp_path: Path) -> None:
+    """A model as a .gguf file, and the pairs of a relation, which the organiser sees before they are used."""
+    small = SmallModel()
+    model, pairs = tmp_path / "tiny.gguf", tmp_path / "pairs.json"
+    save_gguf(model, small, random_weights(small))
+    pairs.write_text(json.dumps([[word, word] for word in WORDS]))
+    with open_fresh_page(browser) as page:
+        enter(page, app)
+        page.get_by_role("button", name="Upload a .gguf file").click()
+        page.locator("#upload-file").set_input_files(model)
+        expect(page.locator("#upload-progress")).to_contain_text("tiny.gguf, ")
+        page.locator("#model-upload").click()
+        expect(page.locator("#upload-progress")).to_contain_text("tiny.gguf is uploaded. Press Map this model.")
+        expect(page.locator("#model-name textarea, #model-name input")).to_have_value(re.compile("tiny.gguf$"))
+        page.get_by_role("button", name="Own relation, and keeping the result").click()
+        page.locator("#relation-file").set_input_files(pairs)
+        expect(page.locator("#relation-pairs textarea")).to_have_value(pairs.read_text())
+        page.get_by_label("Name of your own relation").fill("same word")
+        page.get_by_label("Reading").fill("The paper's")
+        page.keyboard.press("Enter")
+        page.locator("#model-start").click()
+        expect(page.locator("#jobs")).to_contain_text("Earlier jobs (1)", timeout=steps.LONG)
+        expect(page.locator("#models tr", has_text="tiny")).to_contain_text("Rules: 8 heads")
+    [atlas] = [folder for folder in (app.data / "atlases").iterdir() if "tiny" in folder.name]
+    assert "same_word" in {row["relation"] for row in Atlas.open(atlas).table("relations").to_pylist()}

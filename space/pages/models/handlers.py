@@ -170,21 +170,32 @@ def atlas_folder(services: Services, request: ModelRequest) -> Path:
 
 def own_relations(services: Services, name: str, pairs: str) -> tuple[tuple[str, Path], ...]:
     """The relation that an organiser pasted, as a file that its content names; raises MapsError if it is not valid."""
-    lines = [line for line in pairs.splitlines() if line.strip()]
-    if not lines and not name.strip():
+    name, pairs = name.strip().replace(" ", "_"), pairs.strip()
+    if not pairs and not name:
         return ()
-    if not lines or not name.strip():
+    if not pairs or not name:
         raise MapsError("An own relation needs a name and its pairs, one per line: France → Paris.")
-    if len(lines) > MAX_PAIRS:
-        raise MapsError(f"{len(lines):,} pairs are too many; a relation can have {MAX_PAIRS:,} here.")
-    split = [split_pair(line) for line in lines]
-    if wrong := [line for line, (left, right) in zip(lines, split, strict=True) if not left or not right]:
-        raise MapsError(f"This line is not a pair: {wrong[0][:100]!r}. Write one pair per line: France → Paris.")
-    relation = parse_relation(name.strip().replace(" ", "_"), split)
+    relation = parse_relation(name, read_pairs(pairs))
+    if len(relation.pairs) > MAX_PAIRS:
+        raise MapsError(f"{len(relation.pairs):,} pairs are too many; a relation can have {MAX_PAIRS:,} here.")
     content = json.dumps(relation.pairs, ensure_ascii=False).encode()
     path = services.data_folder.resolve() / "relations" / f"{hashlib.sha256(content).hexdigest()[:16]}.json"
     write_file(path, content)
     return ((relation.name, path),)
+
+
+def read_pairs(text: str) -> Any:
+    """Pairs from lines, or from a list in JSON; raises MapsError for a line that is not a pair."""
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise MapsError(f"The pairs begin like a JSON list, but are not JSON: {error}.") from error
+    lines = [line for line in text.splitlines() if line.strip()]
+    pairs = [split_pair(line) for line in lines]
+    if wrong := [line for line, (left, right) in zip(lines, pairs, strict=True) if not left or not right]:
+        raise MapsError(f"This line is not a pair: {wrong[0][:100]!r}. Write one pair per line: France → Paris.")
+    return pairs
 
 
 def show_question(page: ModelsPage, _organiser: Annotator, inputs: Inputs) -> Updates:

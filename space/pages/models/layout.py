@@ -38,8 +38,12 @@ DESCRIPTIONS_FIELD = (
     '<label>File <input type="file" accept=".csv,.tsv,.jsonl" id="descriptions-file"></label>'
 )
 UPLOAD_FIELD = (
-    '<label>A model in one .gguf file <input type="file" accept=".gguf" id="upload-file" '
-    'onchange="modelUpload.choose(this)"></label><p id="upload-progress" role="status"></p>'
+    '<label>A model in one .gguf file <input type="file" accept=".gguf" id="upload-file"></label>'
+    '<p id="upload-progress" role="status"></p>'
+)
+RELATION_FIELD = (
+    "<label>Or from a file: such lines, or a JSON list of pairs "
+    '<input type="file" accept=".json,.txt,.csv,.tsv" id="relation-file"></label>'
 )
 KEY_HINT = "Used for this job only, kept in memory, never stored. Empty: the key that the app was started with."
 
@@ -77,8 +81,13 @@ class AddTab:
         with gr.Accordion("Own relation, and keeping the result on the Hub", open=False):
             fields["relation"] = gr.Textbox(label="Name of your own relation (optional)", max_length=60)
             fields["pairs"] = gr.Textbox(
-                label="Its pairs, one per line", placeholder="France → Paris", lines=4, max_length=100_000
+                label="Its pairs, one per line",
+                placeholder="France → Paris",
+                lines=4,
+                max_length=100_000,
+                elem_id="relation-pairs",
             )
+            gr.HTML(RELATION_FIELD)
             fields["repo"] = gr.Textbox(label="Upload the atlas to this dataset (user/name; optional)", max_length=200)
             fields["is_private"] = gr.Checkbox(True, label="Private dataset")
         with gr.Accordion("On a machine of the Hub instead, for models that do not fit here", open=False):

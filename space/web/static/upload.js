@@ -1,10 +1,10 @@
-// Uploads a model's file in pieces that the browser sends by itself, and says how far it is.
+// The files that an organiser chooses on /models: a model's is uploaded, with how far it is; small ones are read here.
 const modelUpload = (() => {
   let file = null;
   const say = text => { document.getElementById('upload-progress').textContent = text; };
   const size = bytes => `${(bytes / 1e6).toLocaleString(undefined, {maximumFractionDigits: 0})} MB`;
-  const choose = element => {  // the chosen file waits for a ticket
-    file = element.files[0] || null;
+  const choose = chosen => {  // the chosen file waits for a ticket
+    file = chosen || null;
     say(file ? `${file.name}, ${size(file.size)}: press Upload.` : '');
   };
   const send = ticket => new Promise(done => {
@@ -24,5 +24,14 @@ const modelUpload = (() => {
     const chosen = document.getElementById('descriptions-file').files[0];
     return chosen && chosen.size <= 1.5e6 ? JSON.stringify({name: chosen.name, text: await chosen.text()}) : '';
   };
-  return {choose, send, text};
+  const fill = async chosen => {  // the pairs of a relation, where the organiser sees them
+    const field = document.querySelector('#relation-pairs textarea');
+    field.value = chosen && chosen.size <= 1e5 ? await chosen.text() : '';
+    field.dispatchEvent(new Event('input', {bubbles: true}));
+  };
+  document.addEventListener('change', event => {
+    const react = {'upload-file': choose, 'relation-file': fill}[event.target.id];
+    if (react) react(event.target.files[0]);
+  });
+  return {send, text};
 })();
