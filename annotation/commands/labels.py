@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 from annotation.commands.arguments import TABLE_HELP
+from annotation.errors import DawidSkeneError
 from annotation.export.files import check_suffix, read_judgments_table, write_table
 from annotation.report.sections import dawid_skene_sentence, label_sentences
 from annotation.statistics.dawid_skene import estimate_labels
-from annotation.statistics.judgments_table import select_counted_judgments
+from annotation.statistics.judgments_table import CountedJudgments, select_counted_judgments
 from annotation.statistics.labels import compute_labels, count_labels
 from maps.command_line import Subparsers, print_text
+from maps.errors import MapsError
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -34,10 +36,18 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     check_suffix(options.out)
     judgments = select_counted_judgments(read_judgments_table(options.file))
-    table = compute_labels(judgments, None if options.majority_only else estimate_labels(judgments))
+    table = compute_labels(judgments, None if options.majority_only else estimates(judgments))
     write_table(table, options.out)
     for sentence in label_sentences(count_labels(table)):
         print_text(sentence)
     if not options.majority_only:
         print_text(dawid_skene_sentence(table))
     print_text(f"{options.out}: {len(table):,} labels")
+
+
+def estimates(judgments: CountedJudgments) -> dict[str, dict[str, tuple[str | None, float]]]:
+    """The labels of Dawid and Skene's model; raises MapsError where there are none, with what to do."""
+    try:
+        return estimate_labels(judgments)
+    except DawidSkeneError as error:
+        raise MapsError(f"{error} Or leave the model out with --majority-only.") from error

@@ -64,20 +64,20 @@ def make_release(
     """The release of a study's judgments: `data/items.parquet`, `data/judgments.parquet`, `data/labels.parquet`, card.
 
     Practice rows are left out. Without the `study`, items have their ids and hashes only. `stale`: the ids of stale
-    judgments; None if nobody checked. Labels by Dawid and Skene are computed where crowd-kit is installed.
+    judgments; None if nobody checked. Where Dawid and Skene's model gives no labels, `left_out` says why.
     """
     settings = study.settings if study is not None else None
     released = [row for row in rows if row.item_kind != "practice"]
     judgments = judgments_to_frame(released, stale)
     counted = select_counted_judgments(judgments)
-    labels = labels_table(counted)
+    labels, problem = labels_table(counted)
     files = {
         "README.md": judgments_card(released, counted, settings, release=repo).encode(),
         "data/items.parquet": parquet_bytes(items_table(released, study)),
         "data/judgments.parquet": parquet_bytes(arrow_table(judgments)),
         "data/labels.parquet": parquet_bytes(labels),
     }
-    return Release(files, labels, left_out_sentences(rows, counted))
+    return Release(files, labels, [*left_out_sentences(rows, counted), *problem])
 
 
 def items_table(rows: Sequence[Judgment], study: Study | None) -> pa.Table:
@@ -106,13 +106,12 @@ def item_row(study: Study, item: StudyItem, position: int) -> dict[str, object]:
     }
 
 
-def labels_table(counted: CountedJudgments) -> pa.Table:
-    """One row for each item and question; with Dawid and Skene's labels where crowd-kit is installed."""
+def labels_table(counted: CountedJudgments) -> tuple[pa.Table, list[str]]:
+    """One row for each item and question, and a sentence if Dawid and Skene's labels are not among its columns."""
     try:
-        labels = compute_labels(counted, estimate_labels(counted))
-    except DawidSkeneError:
-        labels = compute_labels(counted)
-    return frame_to_arrow(labels)
+        return frame_to_arrow(compute_labels(counted, estimate_labels(counted))), []
+    except DawidSkeneError as error:
+        return frame_to_arrow(compute_labels(counted)), [f"Left out: the labels of Dawid and Skene's model. {error}"]
 
 
 def left_out_sentences(rows: Sequence[Judgment], counted: CountedJudgments) -> list[str]:

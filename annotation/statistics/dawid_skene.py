@@ -26,17 +26,11 @@ def label_probabilities(answers: pd.DataFrame) -> pd.DataFrame:
     try:
         from crowdkit.aggregation import DawidSkene  # an optional extra, and slow to import
     except ImportError as error:
-        raise DawidSkeneError(
-            "Dawid and Skene's model needs crowd-kit; run `pip install crowd-kit==1.4.2`, or leave the model out with "
-            "--majority-only."
-        ) from error
+        raise DawidSkeneError("Dawid and Skene's model needs crowd-kit; run `pip install crowd-kit==1.4.2`.") from error
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # crowd-kit's use of pandas
         model = DawidSkene(n_iter=MAX_ITERATIONS, tol=TOLERANCE).fit(answers)
     if len(model.loss_history_) == MAX_ITERATIONS:
-        raise DawidSkeneError(
-            f"Dawid and Skene's model did not converge within {MAX_ITERATIONS:,} iterations; leave it out with "
-            "--majority-only."
-        )
+        raise DawidSkeneError(f"Dawid and Skene's model did not converge within {MAX_ITERATIONS:,} iterations.")
     probabilities: pd.DataFrame = model.probas_
     return probabilities
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.export.release import ITEMS_SCHEMA, make_release
+from annotation.statistics import dawid_skene
 from annotation.study.study import Study
 from annotation.types import ITEM_COLUMNS, Judgment, StudyItem, adjudication_item
 from tests.annotation import invented_study
@@ -91,6 +92,16 @@ def test_labels_have_the_majority_and_the_decision(study: Study, rows: list[Judg
     [presence] = [row for row in labels if row["question"] == "presence"]
     assert (presence["n"], presence["majority"], presence["tie"], presence["adjudicated"]) == (2, None, True, True)
     assert presence["label"] == rows[-1].presence
+
+
+def test_a_model_without_labels_is_said(study: Study, rows: list[Judgment], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dawid_skene, "MAX_ITERATIONS", 2)
+    monkeypatch.setattr(dawid_skene, "TOLERANCE", -1.0)
+    release = make_release(rows, study, "user/name")
+    assert release.left_out[-1] == (
+        "Left out: the labels of Dawid and Skene's model. Dawid and Skene's model did not converge within 2 iterations."
+    )
+    assert "dawid_skene" not in table(release.files, "labels")[0]
 
 
 def test_without_the_study_items_have_their_ids_only(rows: list[Judgment]) -> None:
