@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+import pyarrow as pa
+
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import Row, head_of
 from maps.hashes import mapping_hash
@@ -24,6 +26,17 @@ def current_patterns(atlas: Atlas, head: HeadId | None = None, mappings: Sequenc
     every = atlas.mappings_by_head() if head is None else {head: mappings or atlas.mappings(head)}
     newest = {(row["layer"], row["head"], row["describer"], row["operation"]): row for row in rows}
     return [row for _, row in sorted(newest.items()) if operation_mappings(row, every.get(head_of(row), ()))]
+
+
+def pattern_table(atlas: Atlas, columns: Sequence[str]) -> pa.Table:
+    """The newest row of each head, describer and operation, whether its mappings have changed or not.
+
+    `columns` come in addition to layer, head, describer and operation.
+    """
+    key = ["layer", "head", "describer", "operation"]
+    rows = atlas.table("patterns", [*key, *columns, "created_at"]).sort_by("created_at")
+    newest = {tuple(row.values()): number for number, row in enumerate(rows.select(key).to_pylist())}
+    return rows.take(pa.array([newest[each] for each in sorted(newest)], pa.int64()))
 
 
 def operation_mappings(row: Row, mappings: Sequence[Mapping]) -> list[Mapping]:

@@ -1,4 +1,4 @@
-"""Finds the current descriptions of an atlas by their words: BM25 over an inverted index in numpy arrays."""
+"""Finds the current descriptions of heads and of their operations by their words: BM25 over an inverted index."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from maps.atlas.patterns import pattern_table
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.search.query import split_words
@@ -46,7 +47,7 @@ class DescriptionIndex:
     contains the word, with the word's BM25 weight in it, without its rarity.
     """
 
-    heads: NDArray[np.int32]  # (descriptions, 2): layer, head
+    heads: NDArray[np.int32]  # (descriptions, 3): layer, head, and the number of the operation (0: the whole head)
     describers: pa.DictionaryArray
     texts: dict[str, pa.Array]
     words: list[str]  # sorted
@@ -57,7 +58,11 @@ class DescriptionIndex:
 
     @classmethod
     def build(cls, atlas: Atlas) -> DescriptionIndex:
-        table = atlas.description_table(list(FIELD_WEIGHTS)).combine_chunks()
+        columns = list(FIELD_WEIGHTS)
+        whole = atlas.description_table(columns)
+        whole = whole.append_column("operation", pa.array(np.zeros(len(whole), np.int32)))
+        operations = pattern_table(atlas, columns)
+        table = pa.concat_tables([whole.select(operations.column_names), operations]).combine_chunks()
         fields = {field: table[field].combine_chunks().fill_null("") for field in FIELD_WEIGHTS}
         texts = (fields[field][row].as_py() for row in range(table.num_rows) for field in FIELD_WEIGHTS)
         words, starts, rows, weights = build_postings(texts)
@@ -65,7 +70,7 @@ class DescriptionIndex:
         for index, word in enumerate(words):
             stems[stem(word)].append(index)
         return cls(
-            np.column_stack([table[name].to_numpy() for name in ("layer", "head")]),
+            np.column_stack([table[name].to_numpy() for name in ("layer", "head", "operation")]),
             table["describer"].combine_chunks().dictionary_encode(),
             fields,
             words,
@@ -83,8 +88,10 @@ class DescriptionIndex:
         pattern, inputs = (self.texts[field][row].as_py() for field in FIELD_WEIGHTS)
         bits = int(matches.field_bits[row])
         where = tuple(field.replace("_", " ") for bit, field in enumerate(FIELD_WEIGHTS) if bits >> bit & 1)
-        head = HeadId(*self.heads[row].tolist())
-        return DescriptionHit(model, head, self.describers[row].as_py(), pattern, inputs, where)
+        layer, head, operation = self.heads[row].tolist()
+        return DescriptionHit(
+            model, HeadId(layer, head), operation, self.describers[row].as_py(), pattern, inputs, where
+        )
 
     def match_words(self, words: Sequence[str]) -> DescriptionMatches:
         """Scores every description; each search word also matches similar words, which count less."""

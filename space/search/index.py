@@ -16,7 +16,7 @@ from space.atlases.cache import relation_names, table_times
 from space.search.descriptions import DescriptionIndex
 from space.search.tokens import TokenIndex
 
-INDEXED_TABLES = ("mappings", "descriptions", "relations")
+INDEXED_TABLES = ("mappings", "descriptions", "patterns", "relations")
 
 
 @dataclass(frozen=True)

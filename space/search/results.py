@@ -69,10 +69,14 @@ class ResultSection(Generic[Item]):
 
 @dataclass(frozen=True)
 class DescriptionHit:
-    """A head whose description matches, and `where` it does: `observed pattern`, `input strings` or both."""
+    """A head whose description matches, and `where` it does: `observed pattern`, `input strings` or both.
+
+    `operation` is the number of the operation that is described, 0 for the whole head.
+    """
 
     model: str
     head: HeadId
+    operation: int
     describer: str
     observed_pattern: str
     input_strings: str

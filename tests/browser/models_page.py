@@ -122,6 +122,7 @@ def judge_all(page: Page) -> None:
     page.get_by_role("button", name="I agree: start").click()
     for done in range(2):
         expect(page.locator("#progress")).to_contain_text(f"{done} of 2")
+        expect(page.locator("#presence input").first).to_be_visible()
         page.keyboard.press("1")
         expect(page.locator("#presence input").first).to_be_checked()
         page.keyboard.press("Enter")

@@ -89,6 +89,7 @@ def test_a_study_of_it_is_judged(kind: str, app: AppUnderTest, page: Page, folde
     page.get_by_role("button", name="I agree: start").click()
     for done in range(4):
         expect(page.locator("#progress")).to_contain_text(f"{done} of 4")
+        expect(page.locator("#presence input").nth(0)).to_be_visible()
         page.keyboard.press("1")
         expect(page.locator("#presence input").nth(0)).to_be_checked()
         page.keyboard.press("Enter")

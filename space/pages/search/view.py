@@ -132,8 +132,10 @@ def description_item(hit: DescriptionHit, results: SearchResults) -> Html:
     inputs = Html("")
     if "input strings" in hit.where:
         inputs = Html("<p>Inputs: {}</p>").format(highlight_words(hit.input_strings, words))
-    return Html("<li>{}<p>{}</p>{}<small>Written by {}; found in the {}.</small></li>").format(
+    operation = f", operation {hit.operation}" if hit.operation else ""
+    return Html("<li>{}{}<p>{}</p>{}<small>Written by {}; found in the {}.</small></li>").format(
         anchor(link_to_head(hit.model, hit.head), f"{hit.head} of {hit.model}"),
+        operation,
         highlight_words(hit.observed_pattern, words),
         inputs,
         author_words(hit.describer),

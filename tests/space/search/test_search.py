@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from maps.atlas.patterns import current_patterns
 from maps.atlas.reader import Atlas, write_table
-from maps.atlas.schema import SCHEMAS
+from maps.atlas.schema import SCHEMAS, head_of
 from maps.errors import MapsError
 from maps.types import HeadId
 from space.atlases.names import PREBUILT_FOLDER
@@ -103,6 +104,13 @@ def test_descriptions_with_all_words_are_found_and_with_some_where_none_has_all(
     assert some.descriptions.total > 0
 
 
+def test_the_operations_of_a_head_are_found_by_their_own_words(atlas: Atlas, index: SearchIndex) -> None:
+    row = next(row for row in current_patterns(atlas) if row["operation"] == 2)
+    found = search([index], row["observed_pattern"], kind="descriptions").descriptions.items
+    hits = [(hit.head, hit.operation, hit.observed_pattern) for hit in found]
+    assert (head_of(row), 2, row["observed_pattern"]) in hits
+
+
 def test_words_are_found_by_stem_beginning_and_with_typing_errors(large: SearchIndex) -> None:
     whole = search([large], "languages").descriptions.total
     assert whole > 0
@@ -178,13 +186,18 @@ def test_an_index_is_built_once_for_all_threads_and_again_for_changed_files(tmp_
     assert (len(built), len(set(map(id, built)))) == (6, 1)
     assert search([indexes.get(atlas)], "pronouns").descriptions.total > 0
     write_table(folder, "descriptions", pa.Table.from_pylist([], schema=SCHEMAS["descriptions"]))
+    operations = search([indexes.get(atlas)], "pronouns").descriptions
+    assert operations.total > 0
+    assert all(hit.operation for hit in operations.items)
+    write_table(folder, "patterns", pa.Table.from_pylist([], schema=SCHEMAS["patterns"]))
     assert search([indexes.get(atlas)], "pronouns").descriptions.total == 0
     assert indexes.get(atlas) is indexes.get(atlas)
 
 
 def test_an_atlas_without_descriptions_can_be_searched_by_token(tmp_path: Path) -> None:
     shutil.copytree(PREBUILT_FOLDER / "smollm2", tmp_path / "atlas")
-    (tmp_path / "atlas" / "descriptions.parquet").unlink()
+    for name in ("descriptions", "patterns"):
+        (tmp_path / "atlas" / f"{name}.parquet").unlink()
     index = SearchIndex.build(Atlas.open(tmp_path / "atlas"))
     results = search([index], " he")
     assert (results.descriptions.total, results.targets.total > 0) == (0, True)
