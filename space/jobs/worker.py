@@ -48,7 +48,8 @@ class ReportedBar(Bar):
 def progress_line(bar: dict[str, Any]) -> str:
     """The record of a bar, from its `format_dict`."""
     rate = bar["rate"] or ((bar["n"] - bar["initial"]) / bar["elapsed"] if bar["elapsed"] else None)
-    left = (bar["total"] - bar["n"]) / rate if rate and bar["total"] else None
+    is_over = not bar["total"] or bar["n"] >= bar["total"]  # what follows has no bar of its own
+    left = None if is_over or not rate else (bar["total"] - bar["n"]) / rate
     values = {"doing": bar["prefix"], "done": bar["n"], "total": bar["total"], "unit": bar["unit"]}
     return RECORD_MARK + json.dumps(values | {"seconds_left": left})
 

@@ -46,6 +46,7 @@ def expect_mapped(page: Page) -> None:
 
 def describe_by_a_server(page: Page) -> None:
     """Five heads first, then all of them, by a server with faults."""
+    page.get_by_text("Earlier jobs (1)").click()
     with serve_chat(MixedErrors()) as chat:
         page.get_by_role("tab", name="Describe").click()
         choose(page, "describe-atlas", MODEL)
@@ -60,6 +61,7 @@ def describe_by_a_server(page: Page) -> None:
         expect(page.locator("#describe-message")).to_contain_text("5 heads described, 27 left.")
         page.locator("#describe-start").click()
         expect(page.locator("#jobs")).to_contain_text("Earlier jobs (3)", timeout=LONG)
+        expect(page.locator("#jobs details[open]").first).to_contain_text("Earlier jobs (3)")
         expect(page.locator("#models tr", has_text=NAME)).to_contain_text("scripted: 30 heads")
         page.locator("#describe-answers").click()
         expect(page.locator("#describe-message")).to_contain_text("Heads on which scripted failed")

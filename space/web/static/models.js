@@ -1,4 +1,5 @@
-// The files that an organiser chooses on /models: a model's is uploaded, with how far it is; small ones are read here.
+// The page of models in the browser. Of the files that an organiser chooses, a model's is uploaded, with how far it is;
+// small ones are read here.
 const modelUpload = (() => {
   let file = null;
   const say = text => { document.getElementById('upload-progress').textContent = text; };
@@ -34,4 +35,22 @@ const modelUpload = (() => {
     if (react) react(event.target.files[0]);
   });
   return {send, text};
+})();
+
+// The list of jobs is written anew every two seconds while one runs: what somebody opened there stays open.
+(() => {
+  const opened = new Set();
+  const name = details => {  // without the numbers, which change
+    const job = details.closest('section');
+    return `${job ? job.getAttribute('aria-label') : ''}|${details.querySelector('summary').textContent.replace(/[0-9,]+/g, '')}`;
+  };
+  document.addEventListener('toggle', event => {
+    if (!event.target.matches('#jobs details')) return;
+    if (event.target.open) opened.add(name(event.target));
+    else opened.delete(name(event.target));
+  }, true);
+  new MutationObserver(() => {
+    if (!opened.size) return;
+    for (const details of document.querySelectorAll('#jobs details')) if (opened.has(name(details))) details.open = true;
+  }).observe(document.documentElement, {childList: true, subtree: true});
 })();
