@@ -50,4 +50,4 @@ def estimates(judgments: CountedJudgments) -> dict[str, dict[str, tuple[str | No
     try:
         return estimate_labels(judgments)
     except DawidSkeneError as error:
-        raise MapsError(f"{error} Or leave the model out with --majority-only.") from error
+        raise MapsError(f"{error} To do without the model, add --majority-only.") from error

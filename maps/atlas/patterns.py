@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from maps.atlas.reader import Atlas
+from maps.atlas.reader import Atlas, newest_rows
 from maps.atlas.schema import Row, head_of
 from maps.hashes import mapping_hash
 from maps.types import HeadId, Mapping
@@ -34,9 +34,7 @@ def pattern_table(atlas: Atlas, columns: Sequence[str]) -> pa.Table:
     `columns` come in addition to layer, head, describer and operation.
     """
     key = ["layer", "head", "describer", "operation"]
-    rows = atlas.table("patterns", [*key, *columns, "created_at"]).sort_by("created_at")
-    newest = {tuple(row.values()): number for number, row in enumerate(rows.select(key).to_pylist())}
-    return rows.take(pa.array([newest[each] for each in sorted(newest)], pa.int64()))
+    return newest_rows(atlas.table("patterns", [*key, *columns, "created_at"]), key)
 
 
 def operation_mappings(row: Row, mappings: Sequence[Mapping]) -> list[Mapping]:

@@ -232,12 +232,17 @@ class Atlas:
         """The same as a table; `columns` come in addition to layer, head and describer."""
         key = ["layer", "head", "describer"]
         wanted = None if columns is None else [*key, *columns, "created_at"]
-        rows = self.table("descriptions", wanted, head).sort_by("created_at")
-        newest = {tuple(row.values()): number for number, row in enumerate(rows.select(key).to_pylist())}
-        return rows.take(pa.array([newest[each] for each in sorted(newest)], pa.int64()))
+        return newest_rows(self.table("descriptions", wanted, head), key)
 
     def stale_description_ids(self, head: HeadId | None = None) -> set[str]:
         """The ids of the current descriptions whose mappings have changed since."""
         hashes = self.mapping_hashes() if head is None else {head: mapping_hash(self.mappings(head))}
         rows = self.description_table(["description_id", "mapping_hash"], head)
         return {row["description_id"] for row in rows.to_pylist() if row["mapping_hash"] != hashes.get(head_of(row))}
+
+
+def newest_rows(rows: pa.Table, key: Sequence[str]) -> pa.Table:
+    """Of the rows with the same key the one that was created last, sorted by key."""
+    rows = rows.sort_by("created_at")
+    newest = {tuple(row.values()): number for number, row in enumerate(rows.select(key).to_pylist())}
+    return rows.take(pa.array([newest[each] for each in sorted(newest)], pa.int64()))

@@ -36,7 +36,7 @@ HUB_MODEL = f"{ROUTED_PREFIX}openai/gpt-oss-120b"
 NO_KEY_MESSAGE = "Type a key of your own: OpenAI's, or a Hugging Face token for a model that begins with hf:."
 NO_CREDITS_MESSAGE = f"Your inference credits pay for models that begin with {ROUTED_PREFIX}, such as {HUB_MODEL}."
 CREDITS_OFFER = Html(
-    "<p>{} Hugging Face then asks you whether this app may use them, and for nothing else but your name.</p>"
+    "<p>{} Hugging Face then asks whether this app may use them and see your name, and nothing more.</p>"
 )
 CREDITS_NOTE = Html("<p>The inference credits of <b>{}</b> pay for models that begin with hf:. {}</p>")
 BUSY_MESSAGE = "Other visitors are asking at the moment. Try again in a minute."

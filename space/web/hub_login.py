@@ -35,7 +35,7 @@ def credits_token(request: HasRequest) -> str:
 def login_routes(services: Services) -> list[Route]:
     """Sends a visitor to Hugging Face, which asks whether the app may use their credits, and from there to /ask.
 
-    The usual login then asks no longer for all scopes of the Space's card, which the Space's settings give to Gradio.
+    Gradio's own login would ask for every scope in the Space's card. From here on it asks only who somebody is.
     """
     if not services.has_login:
         return []

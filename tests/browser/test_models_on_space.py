@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from space.hosting.building import link_packages, write_upload
-from space.hosting.trial import space_environment, wait_for_health
+from space.hosting.trial import run_app, space_environment
 from space.hosting.upload import space_files
 from tests.browser import models_page as steps
 from tests.browser.conftest import ROOT, open_fresh_page
@@ -41,7 +40,7 @@ class Space:
         settings = {**SETTINGS, "HF_ENDPOINT": hub.url}
         self.environment = space_environment(SPACE, folder / "home", self.port, settings)
         self.environment["HF_HUB_DISABLE_XET"] = "1"  # the Hub on loopback takes large files the older way
-        self.process: subprocess.Popen[bytes] | None = None
+        self.running = ExitStack()
 
     @property
     def url(self) -> str:
@@ -52,28 +51,12 @@ class Space:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / "home").mkdir()
         write_upload(self.files, self.folder / "app")
-        log = self.folder / "log.txt"
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [self.python, "app.py"],
-                cwd=self.folder / "app",
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        wait_for_health(self.url, self.process, log, time.monotonic() + 60)
+        app, log = self.folder / "app", self.folder / "log.txt"
+        self.running.enter_context(run_app(self.python, app, self.environment, log, self.port))
 
     def stop(self) -> None:
-        """As a Space ends, when it is paused or built anew."""
-        assert self.process is not None
-        self.process.terminate()
-        assert self.process.wait(60) == 0
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        """As a Space ends, when it is paused or built anew; raises MapsError if the app failed or logged an error."""
+        self.running.close()
 
     @contextmanager
     def visit(self, browser: Browser, user: str) -> Iterator[Page]:
@@ -94,7 +77,7 @@ def space(hub: LoopbackHub, tmp_path: Path) -> Iterator[Space]:
     running = Space(tmp_path / "space", hub)
     running.start()
     yield running
-    running.kill()
+    running.stop()
 
 
 def wait_for_a_layer(space: Space) -> None:

@@ -42,7 +42,7 @@ UPLOAD_FIELD = (
     '<p id="upload-progress" role="status"></p>'
 )
 RELATION_FIELD = (
-    "<label>Or from a file: such lines, or a JSON list of pairs "
+    "<label>Or from a file of at most 100 kB, with such lines or a JSON list of pairs "
     '<input type="file" accept=".json,.txt,.csv,.tsv" id="relation-file"></label>'
 )
 KEY_HINT = "Used for this job only, kept in memory, never stored. Empty: the key that the app was started with."

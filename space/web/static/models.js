@@ -44,11 +44,12 @@ const modelUpload = (() => {
     const job = details.closest('section');
     return `${job ? job.getAttribute('aria-label') : ''}|${details.querySelector('summary').textContent.replace(/[0-9,]+/g, '')}`;
   };
-  document.addEventListener('toggle', event => {
-    if (!event.target.matches('#jobs details')) return;
-    if (event.target.open) opened.add(name(event.target));
-    else opened.delete(name(event.target));
-  }, true);
+  document.addEventListener('click', event => {  // before it opens or closes; a toggle event may come too late
+    const summary = event.target.closest('#jobs summary');
+    if (!summary) return;
+    if (summary.parentElement.open) opened.delete(name(summary.parentElement));
+    else opened.add(name(summary.parentElement));
+  });
   new MutationObserver(() => {
     if (!opened.size) return;
     for (const details of document.querySelectorAll('#jobs details')) if (opened.has(name(details))) details.open = true;
