@@ -87,6 +87,17 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def parse_positive_number(text: str, expected: str) -> float:
+    """A number above 0; `expected` describes it in the error message."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+    return value
+
+
 def share(text: str) -> float:
     """An argument from 0 to 1."""
     try:

@@ -124,6 +124,6 @@ def three_decimals(value: float) -> str:
     return "under 0.001" if 0 < value < 0.0005 else f"{value:.3f}"
 
 
-def join_words(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, or `a, b and c`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

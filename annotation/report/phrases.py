@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from annotation.statistics.bootstrap import BOOTSTRAP_DRAWS, BootstrapEstimate, RateEstimate
+from annotation.statistics.bootstrap import BOOTSTRAP_DRAWS, BootstrapEstimate
+from annotation.statistics.clustered_rates import RateEstimate
 from annotation.statistics.pairs import PairEstimate
 from maps.text import escape_invisible, pluralize
 

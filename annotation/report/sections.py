@@ -11,7 +11,7 @@ from annotation.report.paper import Paper, tabulate_paper_answers
 from annotation.report.phrases import coefficient_words, estimate_words, percent_words
 from annotation.statistics.annotators import MajorityComparison
 from annotation.statistics.answer_counts import QUARTER_NAMES
-from annotation.statistics.bootstrap import RateEstimate
+from annotation.statistics.clustered_rates import RateEstimate
 from annotation.statistics.evidence import MeasureCorrelation
 from annotation.statistics.labels import LabelCounts
 from annotation.statistics.rates import RATE_DEFINITIONS, TRUE_ITEMS, AcceptanceRates

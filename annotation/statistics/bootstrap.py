@@ -1,4 +1,4 @@
-"""Bootstrap intervals over items, for shares and coefficients.
+"""Bootstrap intervals over items, for coefficients.
 
 Items with equal counts are interchangeable, so a bootstrap draw of n items is fully described by how often each
 distinct item is drawn. Those numbers are multinomial. One draw therefore costs the same for a hundred items as for a
@@ -40,19 +40,6 @@ class BootstrapEstimate:
     value: float | None
     low: float | None
     high: float | None
-    n: int
-    draws: int
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class RateEstimate:
-    """A share of judgments, `count` of `n`, with its 95 % interval over items; otherwise like `BootstrapEstimate`."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    count: int
     n: int
     draws: int
     reason: str | None
@@ -103,25 +90,3 @@ def estimate_statistic(statistic: Statistic, items: BootstrapItems, n: int, unde
         return BootstrapEstimate(None, None, None, n, 0, undefined_reason)
     low, high, draws = percentile_interval(statistic(items.draw_counts, items.distinct_items), n)
     return BootstrapEstimate(float(value), low, high, n, draws, ONE_ITEM_REASON if low is None else None)
-
-
-def ratio_of_sums(draw_counts: Floats, counts: Floats) -> Floats:
-    """Σ hits / Σ base over the drawn items, whose two counts are (hits, base); in [0, 1]; (draws,)."""
-    sums = draw_counts @ counts
-    return quotient_or_nan(sums[:, 0], sums[:, 1])
-
-
-def estimate_rate(
-    accepted: NDArray[np.bool_], eligible: NDArray[np.bool_], item_numbers: Counts, seed: int, undefined_reason: str
-) -> RateEstimate:
-    """The share of the eligible judgments that are accepted, with an interval over items.
-
-    All three arrays are (judgments,); `item_numbers` numbers each judgment's item from 0. Items are drawn, not
-    judgments, because the judgments of one item depend on each other.
-    """
-    size = item_numbers.max(initial=-1) + 1
-    base = np.bincount(item_numbers[eligible], minlength=size)
-    hits = np.bincount(item_numbers[eligible & accepted], minlength=size)
-    items = group_equal_items(np.column_stack([hits, base]), seed)
-    share = estimate_statistic(ratio_of_sums, items, int((base > 0).sum()), undefined_reason)
-    return RateEstimate(share.value, share.low, share.high, int(hits.sum()), int(base.sum()), share.draws, share.reason)

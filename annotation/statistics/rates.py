@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from annotation.form import PRECISION, PRESENCE, FormQuestion
-from annotation.statistics.bootstrap import RateEstimate, estimate_rate
+from annotation.statistics.clustered_rates import RateEstimate, estimate_rate
 from annotation.types import CONTROL_KINDS
 
 TRUE_ITEMS = "true"
@@ -61,7 +61,7 @@ class AcceptanceRates:
     rates: dict[str, RateEstimate]
 
 
-def compute_acceptance(rows: pd.DataFrame, seed: int) -> AcceptanceRates:
+def compute_acceptance(rows: pd.DataFrame) -> AcceptanceRates:
     """All `RATE_DEFINITIONS` over these rows, with intervals over their items."""
     numbers, items = pd.factorize(rows["key"])
     item_numbers = numbers.astype(np.int64)
@@ -70,13 +70,13 @@ def compute_acceptance(rows: pd.DataFrame, seed: int) -> AcceptanceRates:
         answers = rows[definition.question.field]
         accepted = answers.isin(definition.accepted_codes).to_numpy(dtype=bool)
         eligible = answers.isin(definition.base_codes).to_numpy(dtype=bool)
-        rates[name] = estimate_rate(accepted, eligible, item_numbers, seed, definition.empty_base_reason)
+        rates[name] = estimate_rate(accepted, eligible, item_numbers, definition.empty_base_reason)
     return AcceptanceRates(len(items), len(rows), rates)
 
 
-def compare_with_controls(rows: pd.DataFrame, control_rows: pd.DataFrame, seed: int) -> dict[str, AcceptanceRates]:
+def compare_with_controls(rows: pd.DataFrame, control_rows: pd.DataFrame) -> dict[str, AcceptanceRates]:
     """The rates on the true items, and on each kind of control."""
-    acceptance = {TRUE_ITEMS: compute_acceptance(rows, seed)}
+    acceptance = {TRUE_ITEMS: compute_acceptance(rows)}
     for kind in CONTROL_KINDS:
-        acceptance[kind] = compute_acceptance(control_rows[control_rows["item_kind"] == kind], seed)
+        acceptance[kind] = compute_acceptance(control_rows[control_rows["item_kind"] == kind])
     return acceptance

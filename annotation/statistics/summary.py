@@ -177,7 +177,7 @@ def _summarise_group(rows: pd.DataFrame, model: str, quarter: int | None, seed: 
         judgments=len(rows),
         answers=count_answers(rows),
         questions=_question_reports(rows, seed),
-        headline=_headline_shares(rates.compute_acceptance(rows, seed)),
+        headline=_headline_shares(rates.compute_acceptance(rows)),
     )
 
 
@@ -217,7 +217,7 @@ def summarise_judgments(
     `evidence.correlate_measures`. Raises SummaryError if a model does not have a row's layer.
     """
     rows = judgments.rows
-    acceptance = rates.compare_with_controls(rows, judgments.controls, seed)
+    acceptance = rates.compare_with_controls(rows, judgments.controls)
     majority = {each.field: compare_with_majority(collect_ratings(rows, each), seed) for each in QUESTIONS}
     return AgreementReport(
         items=int(rows["key"].nunique()),

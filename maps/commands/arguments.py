@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from maps.command_line import positive_int, share
+from maps.command_line import parse_positive_number, positive_int, share
 from maps.errors import MapsError
 from maps.progress import bar_class
 from maps.types import DTYPES, MIN_PAIRS, TAU, HeadId, Relation, UnevenParts
@@ -36,17 +36,6 @@ def seconds(text: str) -> float:
 def dollars(text: str) -> float:
     """An argument such as 2.50."""
     return parse_positive_number(text, "an amount of dollars such as 2.50")
-
-
-def parse_positive_number(text: str, expected: str) -> float:
-    """A number above 0; `expected` describes it in the error message."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
-    return value
 
 
 def model_name(text: str) -> str:

@@ -63,7 +63,7 @@ def count_answer(truth: Sequence[bool | None], named_items: frozenset[int]) -> D
     return DetectionCounts(len(own), len(own & named_items), len(other), len(other - named_items))
 
 
-def wilson_interval(hits: int, n: int) -> tuple[float, float]:
+def wilson_interval(hits: float, n: float) -> tuple[float, float]:
     """The 95 % score interval of the share p = hits / n with n > 0 (Wilson 1927).
 
     (hits + z²/2 ± z √(n p (1 − p) + z²/4)) / (n + z²)

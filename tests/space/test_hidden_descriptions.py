@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from annotation.errors import JournalError
 from annotation.form import Answers
+from annotation.report.study_plan import summary_sentences
 from annotation.study.file import study_from_json, study_to_json
 from annotation.study.study import Study
 from annotation.types import StudyItem
@@ -423,6 +424,6 @@ def test_an_organiser_chooses_and_is_told(used: Services) -> None:
     showing = studies.build_study(used, replace(request, hides_descriptions=False))
     assert (hiding.settings.hides_descriptions, showing.settings.hides_descriptions) == (True, False)
     sentence = "The explorer goes on showing the descriptions of its heads: who looks one up can tell controls."
-    assert sentence in studies.study_summary_sentences(showing)
+    assert sentence in summary_sentences(showing)
     status = studies.study_status(used, showing)
     assert sentence in view.study_detail_html(showing, status.progress, "running", "address")

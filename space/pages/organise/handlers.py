@@ -14,10 +14,10 @@ from annotation.identity.pseudonyms import PSEUDONYM_PREFIX
 from maps.errors import MapsError
 from maps.text import pluralize
 from maps.types import HeadId
-from space.components.markup import Html, anchor, join_html, notice
+from space.components.markup import Html, anchor, notice
 from space.pages.annotate import outbox
 from space.pages.organise import adjudication, studies
-from space.pages.organise.studies import StudyRequest
+from space.pages.organise.studies import PlanRequest, StudyRequest
 from space.pages.organise.updates import (
     NewStudyTab,
     OrganisePage,
@@ -28,7 +28,7 @@ from space.pages.organise.updates import (
     selection_from_query,
     withdrawals_html,
 )
-from space.pages.organise.view import study_address
+from space.pages.organise.view import plan_html, study_address
 from space.services import Services
 from space.studies.current import answers_hidden_reason
 from space.studies.results import find_stale_judgment_ids
@@ -68,15 +68,16 @@ def new_study_updates(page: OrganisePage, judged: str | None) -> Updates:
     """The describers that can be judged now; with one of them in the address, a new study of it is filled in."""
     services, fields = page.services, page.new_study.fields
     choices = studies.describer_choices(services)
+    pilots = {page.new_study.plan_fields["pilot"]: gr.update(choices=studies.pilot_choices(services))}
     if judged not in choices:
-        return {fields["described"]: gr.update(choices=choices)}
+        return {fields["described"]: gr.update(choices=choices)} | pilots
     count = studies.count_described_heads(services, judged)
     return {
         page.tabs: gr.update(selected="new"),
         fields["described"]: gr.update(choices=choices, value=judged),
         fields["name"]: gr.update(value=studies.suggest_name(services, judged)),
         fields["heads"]: gr.update(value=min(int(fields["heads"].value), count)),
-    }
+    } | pilots
 
 
 def compare_withdrawals(services: Services, sent: object) -> dict[str, list[str]]:
@@ -108,12 +109,12 @@ def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> 
     tab = page.new_study
     try:
         study = studies.build_study(page.services, study_request(tab, inputs))
+        request = PlanRequest(**{name: inputs[field] for name, field in tab.plan_fields.items()})
+        plan = studies.plan_new_study(page.services, study, request)
     except MapsError as error:
         return {tab.summary: notice(str(error), "problem"), tab.create_button: gr.update(visible=False)}
-    lines = join_html(Html("<li>{}</li>").format(line) for line in studies.study_summary_sentences(study))
-    summary = Html("<ul>{}</ul><p>Once created, a study cannot be changed.</p>").format(lines)
     seed = {tab.fields["seed"]: study.settings.seed}  # what was drawn, so that the study is the one in the preview
-    return {tab.summary: summary, tab.create_button: gr.update(visible=True)} | seed
+    return {tab.summary: plan_html(plan), tab.create_button: gr.update(visible=True)} | seed
 
 
 def study_request(tab: NewStudyTab, inputs: Inputs) -> StudyRequest:

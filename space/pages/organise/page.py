@@ -66,8 +66,9 @@ def connect_new_study_tab(here: OrganisePage) -> None:
     tab = here.new_study
     settings = inputs_of(here.organiser_token, *tab.fields.values())
     shown = [tab.summary, tab.create_button]
+    planned = inputs_of(here.organiser_token, *tab.fields.values(), *tab.plan_fields.values())
     preview, create = for_organisers(here, handlers.preview_study), for_organisers(here, handlers.create_study)
-    tab.preview_button.click(preview, settings, [*shown, tab.fields["seed"]], **PRIVATE_EVENT)
+    tab.preview_button.click(preview, planned, [*shown, tab.fields["seed"]], **PRIVATE_EVENT)
     tab.create_button.click(create, settings, [*shown, here.overview], **PRIVATE_EVENT)
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from math import ceil
+from statistics import median
 from typing import NamedTuple
 
+from annotation.report.paper_file import load_paper
+from annotation.report.study_plan import (
+    SECONDS_PER_ITEM,
+    PlanAssumptions,
+    PlannedStudy,
+    assumptions_of_paper,
+    plan_study,
+)
+from annotation.statistics.planning import model_of_pilot
 from annotation.statistics.progress import (
     AnnotatorSummary,
     StudyProgress,
@@ -15,19 +24,19 @@ from annotation.statistics.progress import (
     summarise_annotators,
 )
 from annotation.study import candidates
-from annotation.study.next_item import count_subjects
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
-from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan, StudySettings
+from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan
 from maps.errors import MapsError
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
-from space.studies.results import find_stale_judgment_ids
+from space.studies.results import counted_judgments, find_stale_judgment_ids
 
-SECONDS_PER_ITEM = 45
 MAX_COUNT = 100_000  # of anything that the settings count
 SUGGESTED_LENGTH = 34  # characters of a suggested name, before a number
 MODEL_DESCRIBER_SEPARATOR = " · "
+PAPER_CHOICE = "The paper's study"
+PREVIEW_STUDIES = 100  # simulated for the page; the command simulates more
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,12 @@ def describer_choices(services: Services) -> list[str]:
         for model, atlas in services.whole_atlases.items()
         for describer in sorted({str(row["describer"]) for row in atlas.descriptions()})
     ]
+
+
+def pilot_choices(services: Services) -> list[str]:
+    """What a plan can take its answers from: the paper, or a study with answers here."""
+    names = studies_newest_first(services)
+    return [PAPER_CHOICE, *(name for name in names if services.journal.current_judgments(name))]
 
 
 def count_described_heads(services: Services, choice: str) -> int:
@@ -147,80 +162,34 @@ def parse_deadline(day: str | None) -> datetime | None:
     return moment
 
 
-def study_summary_sentences(study: Study) -> list[str]:
-    """What a study contains, how much work it is, and how many people it needs."""
-    settings = study.settings
-    limited = len(study.order) - study.overlap_items
-    judgments = limited * (settings.per_item or 0)
-    wanted = f"Judgments wanted: {judgments:,} ({settings.per_item} of each of {limited:,} items)"
-    work = f"Work: about {work_minutes(judgments):,} minutes in all, at {SECONDS_PER_ITEM} seconds per item"
-    if settings.overlap:
-        wanted += f", and {study.overlap_items:,} more from each annotator (the overlap)"
-        work += f", and {work_minutes(study.overlap_items):,} minutes more for each annotator (the overlap)"
-    operations = "operations of " if settings.per_operation else ""
-    return [
-        f"{len(study.order):,} items: {operations}{settings.heads:,} heads of {settings.model}, described by "
-        f"{settings.describer}, "
-        f"and {settings.swapped + settings.shuffled:,} controls ({settings.swapped:,} swapped, "
-        f"{settings.shuffled:,} shuffled).",
-        f"{wanted}.",
-        f"{work}.",
-        annotators_sentence(study),
-        descriptions_sentence(settings),
-        end_sentence(settings),
-    ]
+@dataclass(frozen=True)
+class PlanRequest:
+    """What an organiser typed to plan a study; the names of the fields are those of `NewStudyTab.plan_fields`."""
+
+    pilot: str | None
+    hourly_rate: float | None
+    fee: float | None
 
 
-def annotators_sentence(study: Study) -> str:
-    """How many people a study needs, and whether so many are invited."""
-    people, invited = minimum_annotators(study), study.settings.annotators
-    if people is None:
-        return "With this limit per person it cannot be completed, however many annotators there are."
-    few = f", but only {invited:,} are invited" if invited is not None and invited < people else ""
-    return f"It needs at least {people:,} annotators{few}."
+def plan_new_study(services: Services, study: Study, request: PlanRequest) -> PlannedStudy:
+    """What a study would cost and show; MapsError with one sentence for what cannot be used."""
+    rate = parse_amount("The pay for an hour", request.hourly_rate or 0) or None
+    fee = parse_amount("The fee", request.fee or 0) / 100
+    if request.pilot in (None, "", PAPER_CHOICE):
+        assumptions = PlanAssumptions(assumptions_of_paper(load_paper()), "the paper's study", rate, fee)
+    else:
+        pilot = find_study(services, request.pilot)
+        seconds = [row.seconds for row in services.journal.current_judgments(pilot.name)]
+        model = model_of_pilot(counted_judgments(services, pilot), median(seconds) if seconds else SECONDS_PER_ITEM)
+        assumptions = PlanAssumptions(model, f"the study {pilot.name}", rate, fee)
+    return plan_study(study, assumptions, PREVIEW_STUDIES)
 
 
-def descriptions_sentence(settings: StudySettings) -> str:
-    """Whether the explorer shows the descriptions of the study's heads while it goes on."""
-    if settings.hides_descriptions:
-        return "Until it is over, the explorer hides the descriptions of its heads and controls from visitors."
-    return "The explorer goes on showing the descriptions of its heads: who looks one up can tell controls."
-
-
-def end_sentence(settings: StudySettings) -> str:
-    """When a study is over, so that its answers are shown."""
-    deadline = "" if settings.deadline is None else f", or after {settings.deadline:%Y-%m-%d}"
-    if settings.overlap and settings.annotators is None:
-        return (
-            f"It is over when you close it{deadline}. To end by itself, it needs the number of invited annotators, "
-            "because everybody judges the overlap."
-        )
-    overlap = f" and {settings.annotators:,} annotators have judged the whole overlap" if settings.overlap else ""
-    return f"It is over when every item has its judgments{overlap}, when you close it{deadline}."
-
-
-def work_minutes(items: int) -> int:
-    """Minutes that this number of items takes, rounded up."""
-    return ceil(items * SECONDS_PER_ITEM / 60)
-
-
-def minimum_annotators(study: Study) -> int | None:
-    """The fewest annotators who can complete a study; None if one person's limit is used up by the overlap.
-
-    Nobody judges an item twice, nor two items of one head (of one operation). For example: 34 items outside the overlap
-    of 10, 3 judgments each, at most 20 items per person: ceil(34 · 3 / (20 − 10)) = 11 annotators.
-    """
-    settings = study.settings
-    limited = len(study.order) - study.overlap_items
-    if not limited:
-        return 1
-    per_person = count_subjects((item for item in study.order if item.item_kind != "overlap"), settings)
-    if settings.per_annotator is not None:
-        per_person = min(per_person, settings.per_annotator - study.overlap_items)
-    if per_person <= 0:
-        return None
-    per_item = settings.per_item or 1
-    return max(per_item, ceil(limited * per_item / per_person))
+def parse_amount(label: str, value: object) -> float:
+    """A number from 0 in the settings; MapsError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MAX_COUNT:
+        raise MapsError(f"{label} must be a number from 0 to {MAX_COUNT:,}.")
+    return float(value)
 
 
 class StudyStatus(NamedTuple):

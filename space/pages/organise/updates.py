@@ -108,6 +108,14 @@ class NewStudyTab:
             elem_id="study-hides-descriptions",
         )
         self.fields = fields
+        plan_fields: dict[str, Any] = {}
+        with gr.Row():
+            plan_fields["pilot"] = gr.Dropdown(
+                [studies.PAPER_CHOICE], value=studies.PAPER_CHOICE, label="Plan with the answers of", min_width=160
+            )
+            plan_fields["hourly_rate"] = gr.Number(0, label="Pay for an hour (0: unpaid)", min_width=160)
+            plan_fields["fee"] = gr.Number(0, label="Fees on the pay, in %", min_width=160)
+        self.plan_fields = plan_fields
         self.preview_button = gr.Button("Preview", elem_id="preview")
         self.summary = gr.HTML(elem_id="preview-summary")
         self.create_button = gr.Button("Create study", variant="primary", visible=False, elem_id="create")
@@ -167,7 +175,8 @@ class OrganisePage:
         parts = (*vars(self).values(), *vars(self.decision).values(), *self.decision.questions.values())
         tab = self.study
         more = (tab.detail, tab.open_button, tab.close_button, self.withdrawal.withdrawals)
-        more = (*more, *(self.new_study.fields[name] for name in ("name", "described", "heads")))
+        filled = [self.new_study.fields[name] for name in ("name", "described", "heads")]
+        more = (*more, *filled, self.new_study.plan_fields["pilot"])
         return [*(part for part in parts if isinstance(part, Block)), *more]
 
 

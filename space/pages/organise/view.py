@@ -7,6 +7,14 @@ from dataclasses import asdict
 from urllib.parse import urlencode
 
 from annotation.form import QUESTIONS, FormQuestion
+from annotation.report.study_plan import (
+    TABLE_HEADER,
+    PlannedStudy,
+    descriptions_sentence,
+    expectation_rows,
+    plan_sentences,
+    summary_sentences,
+)
 from annotation.statistics.disagreement import Disagreement
 from annotation.statistics.progress import AnnotatorSummary, StudyProgress
 from annotation.study.study import DEFAULT_STUDY, Study
@@ -14,7 +22,6 @@ from annotation.types import Judgment, StudyItem
 from maps.text import pluralize
 from maps.types import HeadId
 from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel, table
-from space.pages.organise.studies import descriptions_sentence
 
 
 def study_address(study: str, item: int | None = None, reveal_answers: bool = False) -> str:
@@ -66,6 +73,19 @@ def study_detail_html(study: Study, progress: StudyProgress, state_text: str, ad
         parts.append(Html("<p>Send annotators the address of this link: {}</p>").format(anchor(address, address)))
     parts += [stale_notice(progress), settings_list(study)]
     return Html("<h2>{}</h2>{}").format(study.name, join_html(parts))
+
+
+def plan_html(plan: PlannedStudy) -> Html:
+    """What a new study would be, need, cost and show."""
+    summary = summary_sentences(plan.study, plan.assumptions.model.seconds)
+    lists = [
+        Html("<ul>{}</ul>").format(join_html(Html("<li>{}</li>").format(line) for line in lines))
+        for lines in (summary, plan_sentences(plan))
+    ]
+    expected = table(TABLE_HEADER, expectation_rows(plan), "What the study can be expected to report")
+    return Html("{}<h2>What it can show</h2>{}{}<p>Once created, a study cannot be changed.</p>").format(
+        lists[0], lists[1], expected
+    )
 
 
 def stale_notice(progress: StudyProgress) -> Html:

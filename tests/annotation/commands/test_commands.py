@@ -373,6 +373,41 @@ def test_a_study_hides_descriptions_unless_they_are_to_be_shown(tmp_path: Path) 
         assert f"hides descriptions: {hides}\n" in shown.stdout
 
 
+@pytest.mark.slow  # four plans
+def test_a_plan_says_what_a_study_needs_costs_and_shows_and_keeps_nothing(tmp_path: Path) -> None:
+    many = ("--heads", 270, "--per-item", 5, "--overlap", 0, "--annotators", 5)
+    done = called("study", "plan", "--atlas", ATLAS, *many, "--hourly-rate", 15, "--fee", 0.33)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        "because one person can judge at most 270 of 297 items: 27 of the controls are of heads that the study asks "
+        "about, too, and nobody judges two items of one head.\n"
+        "To do with 5: take 27 fewer heads, take no controls or ask for 4 judgments of each item.\n"
+    ) in done.stdout
+    assert "Pay: 370.32 in all at 15.00 an hour, with fees of 33 %." in done.stdout
+    assert "The chance that the report tells them from controls: 100 % if 5 % of controls are accepted;" in done.stdout
+    assert "Where precision was judged, the description is poor: 2 % (" in done.stdout
+    fewer = called("study", "plan", "--atlas", ATLAS, *many[2:], "--heads", 243, "--seed", 1, "--json")
+    plan = json.loads(fewer.stdout)
+    assert plan["size"]["minimum_annotators"] == 5  # as was said
+    assert plan["hours"] == (243 + 24) * 5 * 45 / 3600
+    again = json.loads(
+        called("study", "plan", "--atlas", ATLAS, *many[2:], "--heads", 243, "--seed", 1, "--json").stdout
+    )
+    assert again == plan
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_plan_can_take_its_answers_from_a_pilot(data: Path) -> None:
+    exported = called("export", "--study", "default", "--data", data, "--out", data / "out")
+    assert exported.returncode == 0, exported.stderr
+    done = called("study", "plan", "--atlas", ATLAS, "--heads", 20, "--pilot", data / "out" / "judgments.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Assumed: answers as in the pilot {data / 'out' / 'judgments.csv'}, Krippendorff's alpha " in done.stdout
+    failed = called("study", "plan", "--atlas", ATLAS, "--heads", 20, "--pilot", data / "none.csv")
+    assert (failed.returncode, failed.stdout, "Traceback" in failed.stderr) == (2, "", False)
+
+
 @pytest.mark.process
 def test_a_study_that_cannot_be_gets_one_sentence(tmp_path: Path) -> None:
     created(tmp_path, "--name", "pilot", "--heads", 5, "--overlap", 0)
@@ -417,7 +452,7 @@ def test_an_escape_sequence_in_an_atlas_does_not_reach_the_terminal(tmp_path: Pa
 
 
 def test_help_shows_an_example_and_no_command_yet_to_come() -> None:
-    actions = [("study", action) for action in ("create", "list", "show")]
+    actions = [("study", action) for action in ("create", "plan", "list", "show")]
     for arguments in ((), ("study",), *actions, ("export",), ("agreement",), ("labels",), ("withdraw",), ("publish",)):
         done = called(*arguments, "--help")
         assert done.returncode == 0

@@ -39,12 +39,12 @@ def small(judge: Judge) -> AgreementReport:
 def test_every_rate_is_given_with_controls_and_the_paper(small: AgreementReport) -> None:
     found = rate_sentences(small.controls, load_paper())
     assert found[0] == (
-        "The description is right about whether a pattern is visible: 5 of 5 judgments, 100.0 % (100.0 to 100.0 %); "
-        "controls with another head's description: 2 of 2, 100.0 % (100.0 to 100.0 %); paper: 217 of 272, 79.8 %."
+        "The description is right about whether a pattern is visible: 5 of 5 judgments, 100.0 % (33.4 to 100.0 %); "
+        "controls with another head's description: 2 of 2, 100.0 % (34.2 to 100.0 %); paper: 217 of 272, 79.8 %."
     )
     assert found[4] == (
-        "A pattern is visible and one is described: 3 of 5 judgments, 60.0 % (50.0 to 66.7 %); controls with another "
-        "head's description: 1 of 2, 50.0 % (0.0 to 100.0 %); paper: 126 of 272, 46.3 %."
+        "A pattern is visible and one is described: 3 of 5 judgments, 60.0 % (16.4 to 92.0 %); controls with another "
+        "head's description: 1 of 2, 50.0 % (9.5 to 90.5 %); paper: 126 of 272, 46.3 %."
     )
     assert found[6] == (
         "Where precision was judged, the description is accurate: 3 of 3 judgments, 100.0 % (100.0 to 100.0 %); "

@@ -1,4 +1,4 @@
-"""Shares with intervals over items."""
+"""Bootstrap draws of items."""
 
 from __future__ import annotations
 
@@ -7,38 +7,10 @@ import pytest
 
 from annotation.statistics.bootstrap import (
     BOOTSTRAP_DRAWS,
-    ONE_ITEM_REASON,
     Floats,
-    RateEstimate,
-    estimate_rate,
     estimate_statistic,
     group_equal_items,
 )
-
-TRUE, FALSE = True, False
-
-
-def test_a_rate_is_counted_by_judgment_and_drawn_by_item() -> None:
-    item = np.array([0, 0, 0, 1, 1, 2])
-    accepted = np.array([TRUE, TRUE, TRUE, FALSE, FALSE, TRUE])
-    asked = np.array([TRUE, TRUE, TRUE, TRUE, TRUE, FALSE])
-    found = estimate_rate(accepted, asked, item, 0, "nobody was asked")
-    assert (found.value, found.count, found.n, found.reason) == (3 / 5, 3, 5, None)
-    # Items agree within themselves, so draws of items reach 0 and 1; draws of item 2 alone have no judgment.
-    assert (found.low, found.high) == (0.0, 1.0)
-    assert 900 < found.draws < 1000
-
-
-def test_a_rate_without_judgments_says_why() -> None:
-    nobody = np.zeros(2, dtype=bool)
-    found = estimate_rate(nobody, nobody, np.array([0, 1]), 0, "nobody was asked")
-    assert found == RateEstimate(None, None, None, 0, 0, 0, "nobody was asked")
-
-
-def test_a_rate_of_one_item_has_no_interval() -> None:
-    both = np.ones(2, dtype=bool)
-    found = estimate_rate(both, both, np.array([0, 0]), 0, "nobody was asked")
-    assert found == RateEstimate(1.0, None, None, 2, 2, 0, ONE_ITEM_REASON)
 
 
 def test_items_that_are_alike_are_drawn_together() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from annotation.commands.study import parse_seed
+from annotation.commands.study_design import parse_seed
 from annotation.study.sampling import MAX_SEED, draw_seed, shuffle_targets, split_proportionally
 from annotation.study.study import layer_quarter
 from annotation.types import CONTROL_KINDS, StudyItem

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from annotation.form import Answers
+from annotation.report.study_plan import summary_sentences
+from annotation.study.workload import study_size
 from maps.errors import MapsError
 from space.pages.organise import studies
-from space.pages.organise.studies import StudyRequest
+from space.pages.organise.studies import PlanRequest, StudyRequest
+from space.pages.organise.view import plan_html
 from space.services import Services
 from space.studies.current import answers_hidden_reason, judging_closed_reason, select_study
 from space.studies.results import study_results, visible_judgments
@@ -26,11 +29,11 @@ NONE_SEEN = Answers("absent_none", None, None, "")
 
 def test_what_a_study_would_hold_is_said_and_nothing_is_kept(served: Services) -> None:
     study = studies.build_study(served, PILOT)
-    # 34 items beside the overlap, three judgments each: 102, at 45 s 76.5 minutes; ten of the overlap 7.5 minutes.
-    assert studies.study_summary_sentences(study) == [
+    # 34 items with three judgments each, and ten of the overlap with one by each of three people: 132 times 45 s.
+    assert summary_sentences(study) == [
         "44 items: 40 heads of SmolLM2-135M-Instruct, described by offline, and 4 controls (2 swapped, 2 shuffled).",
         "Judgments wanted: 102 (3 of each of 34 items), and 10 more from each annotator (the overlap).",
-        "Work: about 77 minutes in all, at 45 seconds per item, and 8 minutes more for each annotator (the overlap).",
+        "Work: about 33 minutes for each of 3 annotators, about 1 h 39 min in all, at 45 seconds per item.",
         "It needs at least 3 annotators.",
         "Until it is over, the explorer hides the descriptions of its heads and controls from visitors.",
         "It is over when you close it. To end by itself, it needs the number of invited annotators, because everybody "
@@ -43,7 +46,7 @@ def test_what_a_study_would_hold_is_said_and_nothing_is_kept(served: Services) -
 @pytest.mark.parametrize(("most", "people"), [(0, 3), (44, 3), (20, 11), (10, None)])
 def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, most: int, people: int | None) -> None:
     study = studies.build_study(served, replace(PILOT, per_annotator=most))
-    assert studies.minimum_annotators(study) == people  # 102 judgments, most − 10 from each
+    assert study_size(study).minimum_annotators == people  # 102 judgments, most − 10 from each
 
 
 @pytest.mark.parametrize(
@@ -157,11 +160,11 @@ def test_an_end_that_cannot_be_recorded_shows_no_answers(served: Services, ada: 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"overlap": 0}, "It is over when every item has its judgments, when you close it."),
+        ({"overlap": 0}, "It is over when every item has its judgments or when you close it."),
         (
             {"annotators": 5, "deadline": "2999-01-31"},
             "It is over when every item has its judgments and 5 annotators have judged the whole overlap, when you "
-            "close it, or after 2999-01-31.",
+            "close it or after 2999-01-31.",
         ),
     ],
 )
@@ -169,12 +172,32 @@ def test_when_a_study_ends_is_said_before_it_is_created(
     served: Services, changes: dict[str, Any], sentence: str
 ) -> None:
     study = studies.build_study(served, replace(SMALL, **changes))
-    assert studies.study_summary_sentences(study)[-1] == sentence
+    assert summary_sentences(study)[-1] == sentence
 
 
 def test_too_few_invited_people_are_said_before_a_study_is_created(served: Services) -> None:
     study = studies.build_study(served, replace(PILOT, per_annotator=20, annotators=5))
-    assert studies.annotators_sentence(study) == "It needs at least 11 annotators, but only 5 are invited."
+    assert summary_sentences(study)[3:5] == [
+        "It needs at least 11 annotators, but only 5 are invited, because one person can judge at most 10 of 34 items "
+        "besides the overlap.",
+        "To do with 5: ask for 1 judgment of each item or let one person judge 31 items.",
+    ]
+
+
+@pytest.mark.slow
+def test_a_plan_takes_its_answers_from_the_paper_or_from_a_study_here(served: Services) -> None:
+    study = studies.build_study(served, replace(PILOT, annotators=3))
+    plan = studies.plan_new_study(served, study, PlanRequest(studies.PAPER_CHOICE, 12, 25))
+    assert plan.assumptions.source == "the paper's study"
+    assert plan.cost == pytest.approx(132 * 45 / 3600 * 12 * 1.25)
+    shown = plan_html(plan)
+    assert "Pay: 24.75 in all at 12.00 an hour, with fees of 25 %." in shown
+    assert "<th" in shown
+    with pytest.raises(MapsError, match="No item of the pilot was judged by two people"):
+        studies.plan_new_study(served, study, PlanRequest("default", 0, 0))
+    for request in (PlanRequest("nowhere", 0, 0), PlanRequest(None, -1, 0), PlanRequest(None, 0, float("nan"))):
+        with pytest.raises(MapsError, match=r"no study with this name|must be a number from 0"):
+            studies.plan_new_study(served, study, request)
 
 
 @pytest.mark.slow  # four whole studies
