@@ -47,7 +47,7 @@ def test_every_rate_is_given_with_controls_and_the_paper(small: AgreementReport)
         "head's description: 1 of 2, 50.0 % (9.5 to 90.5 %); paper: 126 of 272, 46.3 %."
     )
     assert found[6] == (
-        "Where precision was judged, the description is accurate: 3 of 3 judgments, 100.0 % (100.0 to 100.0 %); "
+        "Where precision was judged, the description is accurate: 3 of 3 judgments, 100.0 % (31.9 to 100.0 %); "
         "controls with another head's description: 0 of 1, 0.0 %; paper: 83 of 125, 66.4 %."
     )
     assert found[-1].endswith("its rates are the level of chance.")
