@@ -21,7 +21,7 @@ LONGEST_MODULE, LONGEST_FUNCTION, DEEPEST_NESTING = 350, 60, 3
 LAYERS = (
     ("maps.errors",),
     ("maps.types",),
-    ("maps.text", "maps.hashes", "maps.hub", "maps.progress"),
+    ("maps.text", "maps.hashes", "maps.distributions", "maps.hub", "maps.progress"),
     ("maps.files", "maps.llm"),
     ("maps.atlas", "maps.command_line"),
     ("maps.heads",),
@@ -43,7 +43,7 @@ LAYERS = (
     ("annotation.study",),
     ("annotation.statistics",),
     ("annotation.journal",),
-    ("annotation.ledger", "annotation.report"),
+    ("annotation.ledger", "annotation.report", "annotation.judges"),
     ("annotation.export",),
     ("annotation.commands",),
     ("annotation.__main__",),
@@ -62,6 +62,7 @@ LAYERS = (
 ANNOTATION_MAY_KNOW = (
     "maps.atlas",
     "maps.command_line",
+    "maps.distributions",
     "maps.errors",
     "maps.figures.style",
     "maps.files",
@@ -72,7 +73,10 @@ ANNOTATION_MAY_KNOW = (
 )
 ANNOTATION_EXCEPTIONS = {
     "annotation.study.candidates": ("maps.describers",),
-    "annotation.statistics.clustered_rates": ("maps.scoring.accuracy",),  # one formula of the score interval
+    # A language model's answers are asked for as descriptions and scores are.
+    "annotation.judges.ask": ("maps.llm", "maps.scoring.stored_run"),
+    "annotation.judges.prompt": ("maps.llm.messages",),
+    "annotation.commands.judge": ("maps.commands.arguments", "maps.commands.server_run", "maps.llm"),
 }
 ROOMS = {  # one outside thing, one room
     "gradio": ("space", "benchmarks.study_submit"),  # the benchmark calls the handlers in process
@@ -91,6 +95,7 @@ ROOMS = {  # one outside thing, one room
 # Packages of functions from values to values: they import no file, network, database or web, and open no file.
 PURE = (
     "maps.analysis",
+    "maps.distributions",
     "maps.errors",
     "maps.figures",
     "maps.hashes",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.statistics.bootstrap import ONE_ITEM_REASON, Counts, Floats
-from maps.scoring.accuracy import wilson_interval
+from maps.distributions import wilson_interval
 
 PRIOR_ITEMS = 2  # so many items count as evidence that the judgments of an item are all alike
 

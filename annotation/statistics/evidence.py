@@ -91,7 +91,8 @@ def mean_precision_by_description(rows: pd.DataFrame) -> pd.Series[float]:
     return answered["precision"].map(points).astype("float64").groupby(answered["description_id"]).mean()
 
 
-def _correlate(human_precision: pd.Series[float], measure: pd.Series[float], seed: int) -> BootstrapEstimate:
+def correlate_with_people(human_precision: pd.Series[float], measure: pd.Series[float], seed: int) -> BootstrapEstimate:
+    """Spearman's ρ of a measure and people's mean precision, both by description_id."""
     joined = pd.concat([human_precision, measure.astype("float64")], axis=1, join="inner").dropna()
     pairs = joined.to_numpy(dtype=np.float64)
     if len(pairs) < MIN_DESCRIPTIONS:
@@ -117,7 +118,7 @@ def correlate_measures(judgments: CountedJudgments, tables: EvidenceTables, seed
     if not any(each.measure == "detection" for each in correlations):
         undefined = BootstrapEstimate(None, None, None, 0, 0, TOO_FEW_DESCRIPTIONS)
         correlations.insert(0, MeasureCorrelation("detection", None, undefined))
-    support = _correlate(precision, _newest_by_description(tables.descriptions, "support"), seed)
+    support = correlate_with_people(precision, _newest_by_description(tables.descriptions, "support"), seed)
     return [*correlations, MeasureCorrelation("support", None, support)]
 
 
@@ -126,7 +127,8 @@ def _correlate_by_scorer(
 ) -> list[MeasureCorrelation]:
     """One measure of each scorer that has values of it."""
     known = scores[scores[measure].notna()]
+    by_scorer = {str(name): _newest_by_description(rows, measure) for name, rows in known.groupby("scorer", sort=True)}
     return [
-        MeasureCorrelation(measure, str(name), _correlate(precision, _newest_by_description(rows, measure), seed))
-        for name, rows in known.groupby("scorer", sort=True)
+        MeasureCorrelation(measure, name, correlate_with_people(precision, values, seed))
+        for name, values in by_scorer.items()
     ]

@@ -14,6 +14,7 @@ from maps.commands.server_run import (
     check_most_were_described,
     default_describer,
     description_cost,
+    models_in,
     print_cost_and_reasons,
     resolve_model,
 )
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.describer in RESERVED_NAMES:
         describe_without_server(arguments)
         return
-    prices = resolve_model(arguments, "describer", Atlas.open(arguments.atlas), "descriptions")
+    prices = resolve_model(arguments, "describer", models_in(Atlas.open(arguments.atlas), "descriptions", "describer"))
     if not arguments.dry_run:
         ask_server(arguments, prices)
         return

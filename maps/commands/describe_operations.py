@@ -14,6 +14,7 @@ from maps.commands.server_run import (
     check_most_were_described,
     default_describer,
     description_cost,
+    models_in,
     print_cost_and_reasons,
     resolve_model,
 )
@@ -48,7 +49,7 @@ def run_operations(arguments: argparse.Namespace) -> None:
     if arguments.describer == OFFLINE:
         describe_offline(arguments)
         return
-    prices = resolve_model(arguments, "describer", Atlas.open(arguments.atlas), "patterns")
+    prices = resolve_model(arguments, "describer", models_in(Atlas.open(arguments.atlas), "patterns", "describer"))
     ask_server(arguments, prices)
 
 

@@ -18,19 +18,16 @@ from maps.commands.arguments import (
     model_name,
     progress_bar,
 )
-from maps.commands.server_run import print_cost_and_reasons, resolve_model
+from maps.commands.server_run import models_in, print_cost_and_reasons, question_cost, resolve_model
 from maps.errors import MapsError, RunFailedError
 from maps.files.lock import lock_folder
 from maps.llm.budget import Budget
-from maps.llm.prices import SCORER_ROLE, WRITER_ROLE, ModelRole, PriceTable, cost_estimate_text
+from maps.llm.prices import SCORER_ROLE, WRITER_ROLE, PriceTable
 from maps.text import pluralize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from maps.atlas.reader import Atlas
     from maps.llm.client import Chat
-    from maps.llm.messages import Message
     from maps.scoring.measures import RandomHeadDraw
     from maps.scoring.plan import DetectionPlan
     from maps.scoring.stored_run import RunCounts
@@ -93,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
             print_text("To have a language model check the descriptions too, add --scorer MODEL.")
             return
         planned = plan_scored_heads(atlas, arguments)
-        prices = resolve_model(arguments, "scorer", atlas, "scores")
+        prices = resolve_model(arguments, "scorer", models_in(atlas, "scores", "scorer"))
         chat = open_scorer(arguments, prices)
         run_offline_measures(atlas, draw, arguments)
         ask_scorer(atlas, planned, chat, prices, arguments)
@@ -166,7 +163,7 @@ def ask_for_predictions(atlas: Atlas, chat: Chat, prices: PriceTable, arguments:
     merge_pending_rows(atlas, "predictions")
     questions = prediction_questions(atlas, arguments.describer, choice_from(arguments))
     todo = unanswered_predictions(atlas, questions, chat.model, arguments.seed)
-    print_text(cost_text(chat, [each.messages for each in todo], MAX_REPLY_TOKENS, prices, WRITER_ROLE))
+    print_text(question_cost(chat, [each.messages for each in todo], MAX_REPLY_TOKENS, prices, WRITER_ROLE))
     start = datetime.now(UTC)
     try:
         result = run_predictions(atlas, todo, chat, arguments.seed, arguments.concurrency)
@@ -233,19 +230,7 @@ def cost_preview(atlas: Atlas, planned: DetectionPlan, chat: Chat, prices: Price
 
     merge_pending_rows(atlas, "detections")
     todo = unanswered_questions(atlas, planned.questions, chat.model, seed)
-    return cost_text(chat, [question.messages for question in todo], MAX_REPLY_TOKENS, prices, SCORER_ROLE)
-
-
-def cost_text(
-    chat: Chat, questions: Sequence[Sequence[Message]], max_tokens: int, prices: PriceTable, role: ModelRole
-) -> str:
-    """What these questions cost, with replies of at most `max_tokens` besides thoughts."""
-    from maps.llm.request import ChatRequest
-
-    longest_reply = chat.request_options.max_reply_tokens(ChatRequest([], None, None, max_tokens))
-    prompts = [message["content"] for messages in questions for message in messages]
-    today = datetime.now(UTC).date()
-    return cost_estimate_text(chat.model, prompts, longest_reply, prices, today, role=role)
+    return question_cost(chat, [question.messages for question in todo], MAX_REPLY_TOKENS, prices, SCORER_ROLE)
 
 
 def plan_sentences(planned: DetectionPlan) -> list[str]:

@@ -9,14 +9,19 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maps.atlas.reader import Atlas
 from maps.command_line import print_text
 from maps.describers.failure_reasons import reason_lines, reasons_since
 from maps.errors import MapsError, RunFailedError
 from maps.llm.budget import Budget
-from maps.llm.prices import DESCRIBER_ROLE, PriceTable, cost_estimate_text, current_default, read_prices
+from maps.llm.prices import DESCRIBER_ROLE, ModelRole, PriceTable, cost_estimate_text, current_default, read_prices
 from maps.types import Mapping
+
+if TYPE_CHECKING:
+    from maps.llm.client import Chat
+    from maps.llm.messages import Message
 
 DEFAULT_DESCRIBER = "gpt-4o"
 
@@ -30,11 +35,11 @@ def default_describer(prices: PriceTable) -> str:
     return name
 
 
-def resolve_model(arguments: argparse.Namespace, option: str, atlas: Atlas, table: str) -> PriceTable:
+def resolve_model(arguments: argparse.Namespace, option: str, earlier: Iterable[str]) -> PriceTable:
     """The prices for a command; a model of the Hub's Inference Providers gets its provider, address and key.
 
-    `option`: the attribute of `arguments` that names the model, and the column of the atlas's `table` with the names of
-    models that have answered.
+    `option`: the attribute of `arguments` that names the model. `earlier`: the names of models that have answered; one
+    of them goes on with its provider.
     """
     from maps.llm.router import ROUTER_URL, choose_provider, is_routed
 
@@ -44,8 +49,7 @@ def resolve_model(arguments: argparse.Namespace, option: str, atlas: Atlas, tabl
     if getattr(arguments, "batch", False):
         raise MapsError("The Hub's Inference Providers have no batches: leave out --batch.")
     url, token = arguments.base_url or ROUTER_URL, arguments.environment.get("HF_TOKEN", "").strip()
-    earlier = set(atlas.table(table, [option])[option].to_pylist())
-    routed = asyncio.run(choose_provider(name, url, token, earlier))
+    routed = asyncio.run(choose_provider(name, url, token, set(earlier)))
     setattr(arguments, option, routed.name)
     arguments.base_url, arguments.key_name = url, "HF_TOKEN"
     account = {"OPENAI_API_KEY": token, "OPENAI_ORG_ID": "", "OPENAI_PROJECT_ID": ""}
@@ -54,6 +58,23 @@ def resolve_model(arguments: argparse.Namespace, option: str, atlas: Atlas, tabl
         return prices
     today = datetime.now(UTC).date().isoformat()
     return replace(prices, prices={**prices.prices, routed.name: routed.price}, date=f"the router, {today}")
+
+
+def models_in(atlas: Atlas, table: str, column: str) -> set[str]:
+    """The models that have answered, by a column of a table."""
+    return set(atlas.table(table, [column])[column].to_pylist())
+
+
+def question_cost(
+    chat: Chat, questions: Iterable[Sequence[Message]], max_tokens: int, prices: PriceTable, role: ModelRole
+) -> str:
+    """What these questions cost, as text, with replies of at most `max_tokens` besides thoughts."""
+    from maps.llm.request import ChatRequest
+
+    longest_reply = chat.request_options.max_reply_tokens(ChatRequest([], None, None, max_tokens))
+    prompts = [message["content"] for messages in questions for message in messages]
+    today = datetime.now(UTC).date()
+    return cost_estimate_text(chat.model, prompts, longest_reply, prices, today, role=role)
 
 
 def description_cost(arguments: argparse.Namespace, todo: Iterable[Sequence[Mapping]], prices: PriceTable) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, fsum, lgamma, log, log1p, sqrt
+from math import fsum, sqrt
 from typing import NamedTuple
 
-TINY = 1e-300
-MAX_FRACTION_TERMS = 10_000
+from maps.distributions import incomplete_beta
 
 
 class PearsonCorrelation(NamedTuple):
@@ -41,29 +40,3 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> PearsonCorrelation:
 def two_sided_p_value(r: float, n: int) -> float:
     """P(|R| ≥ |r|) for n independent pairs: I(1 - r²; (n - 2) / 2, 1 / 2)."""
     return incomplete_beta((1 - abs(r)) * (1 + abs(r)), (n - 2) / 2, 0.5)
-
-
-def incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function I(x; a, b), by its continued fraction (DLMF 8.17.22)."""
-    if x <= 0 or x >= 1:
-        return 0.0 if x <= 0 else 1.0
-    if x > (a + 1) / (a + b + 2):
-        return 1 - incomplete_beta(1 - x, b, a)
-    front = a * log(x) + b * log1p(-x) + lgamma(a + b) - lgamma(a) - lgamma(b)
-    return exp(front) * beta_continued_fraction(x, a, b) / a
-
-
-def beta_continued_fraction(x: float, a: float, b: float) -> float:
-    """The continued fraction of I(x; a, b), by Lentz's method."""
-    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or TINY)
-    fraction = d
-    for m in range(1, MAX_FRACTION_TERMS):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for term in (even, odd):
-            d = 1 / (1 + term * d or TINY)
-            c = 1 + term / c or TINY
-            fraction *= c * d
-        if abs(c * d - 1) < 1e-15:
-            break
-    return fraction

@@ -16,8 +16,9 @@ from maps.atlas.reader import Atlas
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns, head_of
 from maps.describers.names import REFERENCE, trust_order
 from maps.describers.reference import heads_with_recurrence
+from maps.distributions import wilson_interval
 from maps.errors import MapsError
-from maps.scoring.accuracy import mean_over_heads, wilson_interval
+from maps.scoring.accuracy import mean_over_heads
 from maps.scoring.prediction_summary import prediction_rows
 from maps.scoring.score_table import is_generation
 from maps.text import escape_invisible, pluralize

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from maps.atlas.schema import INTEGER, NUMBER, TEXT, Row, columns
+from maps.distributions import wilson_interval
 from maps.text import escape_invisible, pluralize
 
-Z_975 = 1.959963984540054  # the 97.5 % quantile of the standard normal distribution
 BOOTSTRAP_DRAWS = 1000
 DETECTION_SUMMARY_SCHEMA = pa.schema(
     [
@@ -61,16 +61,6 @@ def count_answer(truth: Sequence[bool | None], named_items: frozenset[int]) -> D
     own = {number for number, belongs in enumerate(truth, start=1) if belongs is True}
     other = {number for number, belongs in enumerate(truth, start=1) if belongs is False}
     return DetectionCounts(len(own), len(own & named_items), len(other), len(other - named_items))
-
-
-def wilson_interval(hits: float, n: float) -> tuple[float, float]:
-    """The 95 % score interval of the share p = hits / n with n > 0 (Wilson 1927).
-
-    (hits + z²/2 ± z √(n p (1 − p) + z²/4)) / (n + z²)
-    """
-    middle = (hits + Z_975 * Z_975 / 2) / (n + Z_975 * Z_975)
-    half_width = Z_975 * sqrt(hits * (n - hits) / n + Z_975 * Z_975 / 4) / (n + Z_975 * Z_975)
-    return max(0.0, middle - half_width), min(1.0, middle + half_width)
 
 
 def balanced_accuracy(c: DetectionCounts) -> AccuracyEstimate | None:

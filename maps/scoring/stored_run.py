@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from maps.atlas.append_log import open_row_writer
@@ -31,7 +32,8 @@ class RunCounts(NamedTuple):
 class StoredRun(Generic[Q]):
     """Asks a scorer and counts. Each run is used once.
 
-    `ask`: gives the columns of an answer; `identify`: the columns that say which question a row is about. A question
+    `ask`: gives the columns of an answer; `identify`: the columns that say which question a row is about; `doing`: the
+    title of the progress bar. A question
     without a usable reply is asked again as `describe_heads` does, then stored with its `reason` and `attempts`.
     """
 
@@ -41,8 +43,9 @@ class StoredRun(Generic[Q]):
         ask: Callable[[Q, int], Awaitable[Row]],
         identify: Callable[[Q], Row],
         seed: int,
+        doing: str = "scoring",
     ) -> None:
-        self._chat, self._ask, self._identify, self._seed = chat, ask, identify, seed
+        self._chat, self._ask, self._identify, self._seed, self._doing = chat, ask, identify, seed, doing
         self._answered = self._failed = 0
 
     def run(self, atlas: Atlas, table: str, find_open: Callable[[], Sequence[Q]], concurrency: int) -> RunCounts:
@@ -50,14 +53,23 @@ class StoredRun(Generic[Q]):
 
         Raises DescriberError if the run cannot continue.
         """
-        with open_row_writer(atlas, table) as self._store_row:
+        return self.run_with(open_row_writer(atlas, table), find_open, concurrency)
+
+    def run_with(
+        self,
+        writer: AbstractContextManager[Callable[[Row], None]],
+        find_open: Callable[[], Sequence[Q]],
+        concurrency: int,
+    ) -> RunCounts:
+        """The same with any writer of rows."""
+        with writer as self._store_row:
             questions = find_open()
             if questions:
                 run_to_completion(self._ask_all(questions, concurrency))
         return RunCounts(self._answered, self._failed)
 
     async def _ask_all(self, questions: Sequence[Q], concurrency: int) -> None:
-        with open_bar(len(questions), "scoring", "question") as self._bar:
+        with open_bar(len(questions), self._doing, "question") as self._bar:
             async with self._chat:
                 await ask_each(
                     questions,

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import pandas as pd
 
 from annotation.journal.journal import Journal
+from annotation.judges.store import judge_answers, judges_file, judges_of, read_rows
+from annotation.statistics.alt_test import ASSUMED_PEOPLE, EPSILONS
 from annotation.statistics.answer_counts import answer_counts_by_quarter
 from annotation.statistics.evidence import EvidenceTables, correlate_measures
 from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
 from annotation.statistics.labels import compute_labels
+from annotation.statistics.model_judges import JudgeReport, judge_report
 from annotation.statistics.summary import AgreementReport, summarise_judgments
 from annotation.study.study import DEFAULT_STUDY, Study, StudySettings, layers_by_model, stale_judgment_ids
-from annotation.types import Judgment, StudyItem
+from annotation.types import COUNTED_KINDS, Judgment, StudyItem
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.atlases.hidden import hidden_heads
@@ -95,6 +99,27 @@ def _label_presence(key: _ResultsKey) -> pd.DataFrame:
 def _compute_results(key: _ResultsKey) -> StudyResults:
     table, layers = _count_judgments(key), layers_by_model(key.settings)
     return StudyResults(table, summarise_judgments(table, layers=layers), answer_counts_by_quarter(table.rows, layers))
+
+
+def judge_reports(services: Services, study: Study) -> list[JudgeReport]:
+    """What the answers of language models to a study's questions are worth beside people's; see `annotation judge`."""
+    path = judges_file(services.data_folder, study.name)
+    try:
+        changed = path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return []
+    return _compare_judges(_results_key(services, study), path, changed)
+
+
+@lru_cache(maxsize=8)
+def _compare_judges(key: _ResultsKey, path: Path, _changed: int) -> list[JudgeReport]:
+    people, rows = _count_judgments(key), read_rows(path)
+    return [judge_report(people, each, judge_answers(rows, each), EPSILONS[ASSUMED_PEOPLE]) for each in judges_of(rows)]
+
+
+def count_true_items(study: Study) -> int:
+    """How many of a study's items are no controls."""
+    return sum(item.item_kind in COUNTED_KINDS for item in study.order)
 
 
 def visible_judgments(services: Services, study: Study, annotator: Annotator | None) -> list[Judgment]:

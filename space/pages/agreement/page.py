@@ -15,13 +15,15 @@ from annotation.report.paper_file import load_paper
 from annotation.study.study import Study
 from maps.errors import MapsError
 from space.components.markup import Html, author_words, notice
-from space.pages.agreement.view import overview, question_summary, question_tables, remaining_sections
+from space.pages.agreement.view import judges_section, overview, question_summary, question_tables, remaining_sections
 from space.services import Services
 from space.studies.current import answers_hidden_reason, select_study
 from space.studies.results import (
     StudyResults,
+    count_true_items,
     find_stale_judgment_ids,
     heads_hidden_by_others,
+    judge_reports,
     results_without_evidence,
     study_results,
     visible_judgments,
@@ -57,7 +59,11 @@ def build(services: Services, page: gr.Blocks) -> None:
         if reason := agreement_hidden_reason(services, study, key, request):
             return [study.name, notice(reason), *empty_sections()]
         results = study_results(services, study)
-        return [study.name, report_summary(study, results), *report_sections(results)]
+        sections = report_sections(results)
+        if results.report.judgments:
+            judges, items = judge_reports(services, study), count_true_items(study)
+            sections[-1] += judges_section(judges, items, results.report.evidence or ())
+        return [study.name, report_summary(study, results), *sections]
 
     @for_visitors
     def load_figures(key: object, name: str | None, request: gr.Request) -> list[Any]:

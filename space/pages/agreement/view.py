@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from annotation.form import QUESTIONS, FormQuestion
 from annotation.report import sections
+from annotation.report.judges import judge_paragraph
 from annotation.report.paper import Paper
 from annotation.report.phrases import COEFFICIENT_NAMES, percent_words, rate_words
 from annotation.report.sentences import agreement_sentence, agreement_sentences, size_sentences
 from annotation.statistics.annotators import MajorityComparison
 from annotation.statistics.answer_counts import QUARTER_NAMES
 from annotation.statistics.bootstrap import BootstrapEstimate
+from annotation.statistics.evidence import MeasureCorrelation
+from annotation.statistics.model_judges import JudgeReport
 from annotation.statistics.pairs import PairEstimate
 from annotation.statistics.rates import RATE_DEFINITIONS, TRUE_ITEMS
 from annotation.statistics.summary import AgreementReport, JudgmentGroup
@@ -110,6 +113,15 @@ def rates_section(report: AgreementReport, paper: Paper) -> Html:
         + paragraph([sentences[0], sentences[-1]])
         + folded_table("All shares", header, rows)
     )
+
+
+def judges_section(reports: Sequence[JudgeReport], items: int, evidence: Sequence[MeasureCorrelation]) -> Html:
+    """Language models that answered the same questions; empty without any."""
+    if not reports:
+        return Html("")
+    found = Html("").join(bullet_list(judge_paragraph(report, items, evidence)) for report in reports)
+    intro = "Their answers are kept apart and enter none of the figures above."
+    return heading("Language models as judges") + paragraph([intro]) + found
 
 
 def group_row(group: JudgmentGroup) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 from annotation.statistics.bootstrap import ONE_ITEM_REASON, Counts
 from annotation.statistics.clustered_rates import RateEstimate, design_effect, estimate_rate
-from maps.scoring.accuracy import wilson_interval
+from maps.distributions import wilson_interval
 
 TRUE, FALSE = True, False
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from maps.experiments.pearson import incomplete_beta, pearson, two_sided_p_value
+from maps.distributions import incomplete_beta
+from maps.experiments.pearson import pearson, two_sided_p_value
 
 
 def test_a_hand_worked_example() -> None:

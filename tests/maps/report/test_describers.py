@@ -11,9 +11,9 @@ from maps.__main__ import main
 from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import Row, make_table
 from maps.describers.describe_atlas import describe_atlas
+from maps.distributions import wilson_interval
 from maps.errors import MapsError
 from maps.report.describers import describer_rows, describer_sentences
-from maps.scoring.accuracy import wilson_interval
 from maps.scoring.null_atlas import write_null_atlas
 from maps.types import Answer, Description
 from tests.scripted import ScriptedDescriber

@@ -8,8 +8,9 @@ import pytest
 
 from maps.data import predefined_relations
 from maps.describers.offline.describer import OfflineDescriber
+from maps.distributions import wilson_interval
 from maps.errors import ReplyError
-from maps.scoring.accuracy import DetectionCounts, balanced_accuracy, count_answer, mean_over_heads, wilson_interval
+from maps.scoring.accuracy import DetectionCounts, balanced_accuracy, count_answer, mean_over_heads
 from maps.scoring.comparison import entropy, share_below
 from maps.scoring.items import (
     DetectionItem,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from annotation.form import Answers
+from annotation.judges.store import judges_file, open_writer
 from annotation.study.candidates import load_default_study
+from space.pages.agreement.view import judges_section
 from space.pages.annotate import task as tasks
 from space.services import Services
 from space.studies.participant import Participant
-from space.studies.results import StudyResults, study_results, visible_judgments
+from space.studies.results import StudyResults, count_true_items, judge_reports, study_results, visible_judgments
 from space.web.sessions import Annotator
 
 ANSWERS = Answers("absent_none", None, None, "")
@@ -57,3 +59,19 @@ def test_the_default_study_has_every_described_head_once_in_one_order(served: Se
 def counts(found: StudyResults) -> tuple[int, int, int]:
     """How many judgments count, how many are stale, and the answers of all layers and by quarter."""
     return found.report.judgments, found.report.left_out["stale"], int(found.answer_counts["count"].sum())
+
+
+def test_judges_stand_beside_people_and_enter_no_figure(served: Services, ada: Annotator) -> None:
+    study = served.default_study
+    task = tasks.reserve_next_task(Participant(served, study, ada), ())
+    tasks.store_judgment(replace(task, answers=ANSWERS))
+    before = study_results(served, study).report
+    assert judge_reports(served, study) == []
+    item = study.order[0]
+    answer = {"presence": "absent_none", "precision": None, "category": None, "comment": "No.", "prompt_hash": "p"}
+    with open_writer(judges_file(served.data_folder, study.name)) as store:
+        store({**asdict(item), "judge": "wise", "seed": 0, **answer, "created_at": "2026-12-01T10:00:00+00:00"})
+    [report] = judge_reports(served, study)
+    assert (report.judge, report.items) == ("wise", 1)
+    assert study_results(served, study).report == before
+    assert "wise judged 1 of 270 items" in judges_section([report], count_true_items(study), ())

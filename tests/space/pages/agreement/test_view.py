@@ -89,7 +89,7 @@ def test_a_question_stands_with_its_answers_beside_the_papers(found: AgreementRe
 def test_every_rate_has_a_row_with_controls_and_the_paper(found: AgreementReport) -> None:
     rows = [row for row in cells(view.rates_section(found, load_paper())) if row]
     assert len(rows) == 7
-    assert rows[0][1:] == ["100.0 % (100.0 to 100.0 %) of 4", "0.0 % of 1", "79.8 % of 272"]
+    assert rows[0][1:] == ["100.0 % (34.2 to 100.0 %) of 4", "0.0 % of 1", "79.8 % of 272"]
     assert rows[3][2] == "undefined, because there are no judgments of precision"
 
 

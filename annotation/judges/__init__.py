@@ -1,0 +1,1 @@
+"""Language models that answer a study's questions. Their rows never enter the figures of people."""
