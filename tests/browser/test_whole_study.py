@@ -137,7 +137,7 @@ def test_a_study_from_its_creation_to_its_agreement(browser: Browser, server: Br
     assert "3 annotators, 4 items, 12 judgments" in words
     assert "Left out: 6 judgments of control items; 9 judgments of practice items; 1 judgment by organisers" in words
     # Right are 2 answers of "431" and 4 of "1". The other 6 are 3 of "2", a pattern that is not there, and 3 of "32".
-    correct = "right about whether a pattern is visible: 6 of 12 judgments, 50.0 % (0.0 to 100.0 %)"
+    correct = "right about whether a pattern is visible: 6 of 12 judgments, 50.0 % (15.0 to 85.0 %)"
     swapped, shuffled = "controls with another head's description", "controls with shuffled mappings"
     assert f"{correct}; {swapped}: 0 of 3, 0.0 %; {shuffled}: 0 of 3, 0.0 %" in words
     assert "Annotators agreed on question one (presence) in 83 %" in words  # three items whole, one a third: 10/12
