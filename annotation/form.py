@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from annotation.types import Judgment, StudyItem
+from maps.types import is_pattern
 
+DESCRIBED_CODES = ("absent_described", "present_described")
 FORM_VERSION = "1"
 GUIDELINES_VERSION = "3"
 MAX_COMMENT_LENGTH = 2000  # characters
@@ -177,6 +179,19 @@ def answer_problems(answers: Answers) -> list[str]:
     return [sentence for sentence in problems if sentence is not None]
 
 
+CONTRADICTION_FLAG = "contradicts_description"
+
+
+def contradiction_hint(observed_pattern: str, presence: str | None) -> str | None:
+    """What to ask somebody who says that a pattern was described where the description is "Unclear"; else None."""
+    if is_pattern(observed_pattern) or presence not in DESCRIBED_CODES:
+        return None
+    return (
+        f"This description says “{observed_pattern.strip()}”, which counts as none described. To keep your answer, "
+        "submit it again; else change it."
+    )
+
+
 def questions_for_browser() -> list[dict[str, Any]]:
     """The questions as JSON data: field, codes, and the condition under which each is asked."""
     return [
@@ -195,6 +210,7 @@ def build_judgment(
     submitted_at: datetime,
     supersedes: str | None,
     app_version: str,
+    flag: str | None = None,
 ) -> Judgment:
     """The row to store; `answers` must have no `answer_problems`. `seconds` is at least 0, even if the clock jumps."""
     return Judgment(
@@ -216,4 +232,5 @@ def build_judgment(
         guidelines_version=GUIDELINES_VERSION,
         form_version=FORM_VERSION,
         app_version=app_version,
+        flag=flag,
     )

@@ -43,6 +43,7 @@ class Judgment:
     """One annotator's answers for one item. The fields are the columns of the judgments table, in their order.
 
     Times have a time zone. `comment` may be empty. `supersedes` is the id of the judgment that this one replaces.
+    `flag`: what the annotator was asked to look at again before they kept the answer; see `form.CONTRADICTION_FLAG`.
     """
 
     judgment_id: str
@@ -65,6 +66,7 @@ class Judgment:
     guidelines_version: str
     form_version: str
     app_version: str
+    flag: str | None = None
 
     @cached_property
     def item(self) -> StudyItem:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -139,7 +138,7 @@ def run_show(options: argparse.Namespace) -> None:
         names = ", ".join(studies) or "none"
         raise MapsError(f"There is no study {options.name!r} in {studies_folder(options)}. The studies are: {names}.")
     study = studies[options.name]
-    for name, value in asdict(study.settings).items():
+    for name, value in study.settings.shown_values().items():
         print_text(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
     print_text(state_line(study, recorded_endings(options).get(study.name)))
     fresh = set(load_fresh_items(study, Atlas.open(options.atlas).named_by_reading()) if options.atlas else study.order)

@@ -9,12 +9,21 @@ from pathlib import Path
 from annotation.commands.arguments import parse_deadline
 from annotation.study.candidates import create_study, main_describer
 from annotation.study.sampling import MAX_SEED, SAMPLE_METHODS, draw_seed
-from annotation.study.study import Study, StudyPlan
+from annotation.study.study import NOTICE_FIELDS, Study, StudyNotice, StudyPlan, check_notice
 from maps.atlas.reader import Atlas
 from maps.command_line import positive_int, share, whole_number
 from maps.errors import MapsError
 
 DEFAULT_CONTROLS_SHARE = 0.1  # of the sampled heads
+NOTICE_HELP = {  # what people are told before they take part
+    "title": "the study's title, for its annotators",
+    "organiser": "who asks: names and institution",
+    "purpose": "what the answers are for",
+    "contact": "whom annotators can write to",
+    "ethics": "who approved the study, with its number, or why nobody had to",
+    "payment": "what annotators get",
+    "next_steps": "what happens after an annotator's last item",
+}
 SHOW_DESCRIPTIONS_HELP = (
     "go on showing the descriptions of these heads in the app's explorer: visitors miss nothing, but an annotator who "
     "looks a head up can tell controls (default: hidden until the study is over). Whoever has the atlas's files from "
@@ -37,7 +46,7 @@ def add_design_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--controls", type=share, metavar="SHARE", help=controls_help)
     number("--swapped", type=whole_number, help="number of controls with another head's, or operation's, description")
     number("--shuffled", type=whole_number, help="number of controls with shuffled mappings")
-    p.add_argument("--no-practice", action="store_true", help="skip the three worked examples at the start")
+    p.add_argument("--no-practice", action="store_true", help="skip the worked examples at the start")
     number("--per-annotator", type=positive_int, help="most items for one annotator (default: no limit)")
     annotators_help = (
         "number of invited annotators: with an overlap, the study ends by itself once so many have judged it "
@@ -53,6 +62,8 @@ def add_design_options(p: argparse.ArgumentParser) -> None:
         help="judge single operations, of heads that have several, as `maps describe --operations` describes them",
     )
     p.add_argument("--show-descriptions", action="store_true", help=SHOW_DESCRIPTIONS_HELP)
+    for name, text in NOTICE_HELP.items():
+        p.add_argument(f"--{name.replace('_', '-')}", default="", metavar="TEXT", help=text)
 
 
 def design_study(options: argparse.Namespace, name: str) -> Study:
@@ -89,6 +100,7 @@ def plan_from_options(options: argparse.Namespace) -> StudyPlan:
         annotators=options.annotators,
         hides_descriptions=not options.show_descriptions,
         per_operation=options.per_operation,
+        notice=check_notice(StudyNotice(**{name: getattr(options, name) for name in NOTICE_FIELDS})),
     )
 
 

@@ -135,4 +135,6 @@ _STUDY_RULES_AND_SESSIONS = (
     "CREATE TABLE personal_links (pseudonym TEXT PRIMARY KEY, number INTEGER NOT NULL, first_session TEXT)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _STUDY_RULES_AND_SESSIONS)
+_FLAGS = ("ALTER TABLE judgments ADD COLUMN flag TEXT",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _STUDY_RULES_AND_SESSIONS, _FLAGS)

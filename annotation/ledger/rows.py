@@ -16,7 +16,13 @@ from annotation.types import Consent, Ending, Judgment, LedgerRow, LedgerRows, O
 
 MAX_FILE_BYTES = 5_000_000  # the Hub stores larger files apart, where squashing the history does not delete them
 CELL_TYPES = {"layer": int, "head": int, "seconds": float}
-NULLABLE_COLUMNS = (*(question.field for question in QUESTIONS if question.asked_when), "supersedes", "ended_by")
+NULLABLE_COLUMNS = (
+    *(question.field for question in QUESTIONS if question.asked_when),
+    "supersedes",
+    "ended_by",
+    "flag",
+)
+LATER_COLUMNS = ("flag",)  # rows from before they existed lack them
 JUDGMENTS = "judgments"
 # The kinds of row whose columns are simply the fields of their class.
 FLAT_ROW_CLASSES = {"consents": Consent, "withdrawals": Withdrawal, "openings": Opening, "endings": Ending}
@@ -112,7 +118,8 @@ def _parse_cell(name: str, value: Any) -> Any:
 
 
 def _parse_row(kind: str, cells: Mapping[str, Any]) -> LedgerRow:
-    values = {name: _parse_cell(name, cells[name]) for name in COLUMNS_BY_KIND[kind]}
+    names = [name for name in COLUMNS_BY_KIND[kind] if name in cells or name not in LATER_COLUMNS]
+    values = {name: _parse_cell(name, cells[name]) for name in names}
     if kind in FLAT_ROW_CLASSES:
         return FLAT_ROW_CLASSES[kind](**values)
     stored_at = values.pop("stored_at")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from annotation.form import PRECISION, PRESENCE, FormQuestion
+from annotation.form import DESCRIBED_CODES, PRECISION, PRESENCE, FormQuestion
 from annotation.statistics.clustered_rates import RateEstimate, estimate_rate
 from annotation.types import CONTROL_KINDS
 
@@ -34,7 +34,6 @@ class RateDefinition:
 CORRECT_CODES = ("absent_none", "present_described")  # the description is right about whether a pattern is visible
 FAILURE_CODES = ("absent_described", "present_missed")
 VISIBLE_CODES = ("present_missed", "present_described")
-DESCRIBED_CODES = ("absent_described", "present_described")
 BOTH_CODES = ("present_described",)
 NO_JUDGMENTS, NO_PRECISION = "there are no judgments", "there are no judgments of precision"
 NO_FAILURES = "no judgment finds the description wrong about whether a pattern is visible"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, overload
@@ -134,7 +134,7 @@ def create_study(atlas: Atlas, describer: str, name: str, plan: StudyPlan) -> St
         describer=describer,
         guidelines_version=GUIDELINES_VERSION,
         created_at=datetime.now(UTC),
-        **asdict(plan),
+        **{field.name: getattr(plan, field.name) for field in fields(plan)},
     )
     if plan.per_operation:
         return freeze_study(settings, load_operation_candidates(atlas, describer), mapping_hash)

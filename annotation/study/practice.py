@@ -1,4 +1,7 @@
-"""Three practice items before the first real one, with the right answers and the reasons for them."""
+"""Practice items before the first real one, with the right answers and the reasons for them.
+
+Together they have every answer of the form. The first describes no pattern, and rightly so: many descriptions do.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,10 @@ class PracticeExample:
 def load_practice_examples(study: str) -> tuple[PracticeExample, ...]:
     """The practice items of a study, in the order in which they are shown."""
     examples = []
-    for number, row in enumerate(json.loads(EXAMPLES_FILE.read_text(encoding="utf-8"))):
-        item = StudyItem(study, PRACTICE_MODEL, 0, number, "practice", row["mapping_hash"], row["description_id"])
+    for row in json.loads(EXAMPLES_FILE.read_text(encoding="utf-8")):
+        item = StudyItem(
+            study, PRACTICE_MODEL, 0, row["number"], "practice", row["mapping_hash"], row["description_id"]
+        )
         shown = ItemContent(mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"])
         examples.append(PracticeExample(item, shown, Answers(**row["answers"], comment=""), row["feedback"]))
     return tuple(examples)

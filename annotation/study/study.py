@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime
 from functools import cached_property
 
 from annotation.form import GUIDELINES_VERSION
 from annotation.study.next_item import study_order
 from annotation.types import COUNTED_KINDS, ItemKind, Judgment, StudyItem, adjudication_item
+from maps.errors import MapsError
 from maps.types import HeadId
 from maps.types import Mapping as TokenMapping
 
@@ -17,6 +18,40 @@ from maps.types import Mapping as TokenMapping
 CurrentVersions = Mapping[HeadId, Collection[tuple[str, str]]]
 DEFAULT_STUDY = "default"
 DEFAULT_STUDY_SEED = 0
+
+
+@dataclass(frozen=True)
+class StudyNotice:
+    """What people are told before they take part, in the organiser's words; each text may be empty.
+
+    `organiser`: who asks. `ethics`: the committee and number of an approval, or why none is needed. `next_steps`: what
+    happens after somebody's last item.
+    """
+
+    title: str = ""
+    organiser: str = ""
+    purpose: str = ""
+    contact: str = ""
+    ethics: str = ""
+    payment: str = ""
+    next_steps: str = ""
+
+
+NOTICE_FIELDS = tuple(field.name for field in fields(StudyNotice))
+MAX_NOTICE_LENGTH = 1000  # characters of each text
+
+
+def check_notice(notice: StudyNotice) -> StudyNotice:
+    """The notice with its texts stripped; raises MapsError for a text that is too long or cannot be shown."""
+    texts = {name: getattr(notice, name).strip() for name in NOTICE_FIELDS}
+    for name, text in texts.items():
+        if len(text) > MAX_NOTICE_LENGTH:
+            raise MapsError(
+                f"The text {name.replace('_', ' ')} has {len(text):,} characters; shorten it to {MAX_NOTICE_LENGTH:,}."
+            )
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            raise MapsError(f"The text {name.replace('_', ' ')} has characters that cannot be stored; remove them.")
+    return StudyNotice(**texts)
 
 
 @dataclass(frozen=True)
@@ -36,6 +71,7 @@ class StudyPlan:
     annotators: int | None = None
     hides_descriptions: bool = False
     per_operation: bool = False
+    notice: StudyNotice = StudyNotice()
 
 
 @dataclass(frozen=True)
@@ -47,7 +83,7 @@ class StudySettings:
     controls. One person judges at most `per_annotator` items (None: no limit).
     `annotators` people are invited (None: unknown): a study with overlap is done when so many have judged all of it.
     `hides_descriptions`: until the study is over, the explorer does not show the descriptions of its heads.
-    `per_operation`: each operation of a sampled head is an item of its own.
+    `per_operation`: each operation of a sampled head is an item of its own. `notice`: what people are told.
     """
 
     name: str
@@ -70,6 +106,12 @@ class StudySettings:
     annotators: int | None = None
     hides_descriptions: bool = False
     per_operation: bool = False
+    notice: StudyNotice = StudyNotice()
+
+    def shown_values(self) -> dict[str, object]:
+        """The settings by name, for people: without empty texts of the notice."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "notice"}
+        return values | {name: text for name in NOTICE_FIELDS if (text := getattr(self.notice, name))}
 
 
 @dataclass(frozen=True)

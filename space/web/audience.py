@@ -40,6 +40,7 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     "skip": (ANNOTATORS, "gives back their item"),
     "go_back": (ANNOTATORS, "their own earlier answers"),
     "keep_reserved": (ANNOTATORS, "renews their reservation"),
+    "download_own_answers": (ANNOTATORS, "their own answers as a file"),
     "withdraw_own_answers": (ANNOTATORS, "withdraws themselves"),
     "opened_for_organisers": (ORGANISERS, "/organise: studies, disagreements, the state of the ledger"),
     **dict.fromkeys(("rows_csv", "rows_parquet", "rows_datasets"), (ORGANISERS, "all judgments of a study")),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from annotation import form
 from annotation.form import Answers
 from annotation.types import JUDGMENT_COLUMNS, StudyItem
@@ -104,7 +106,7 @@ def test_a_judgment_holds_item_answers_and_versions() -> None:
     assert [getattr(row, name) for name in JUDGMENT_COLUMNS] == [
         *("j-1", "default", "smollm2", 26, 2, "head", "a-1", "present_missed", None, "general", "odd"),
         *(START, START + timedelta(seconds=42.5), 42.5, "j-0", "map-hash", "d-1"),
-        *(form.GUIDELINES_VERSION, form.FORM_VERSION, "0.1.0"),
+        *(form.GUIDELINES_VERSION, form.FORM_VERSION, "0.1.0", None),
     ]
     assert row.item == ITEM
 
@@ -121,3 +123,23 @@ def test_a_clock_that_jumps_back_gives_no_negative_time() -> None:
         app_version="0.1.0",
     )
     assert row.seconds == 0.0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "presence", "start"),
+    [
+        ("Unclear", "present_described", "This description says “Unclear”, which counts as none described."),
+        (" unclear. ", "absent_described", "This description says “unclear.”, which counts as none described."),
+        ("The outputs are verbs.", "present_missed", None),
+        ("Unclear", "present_missed", None),
+        ("Unclear", None, None),
+        ("The outputs are verbs.", "absent_described", None),
+        ("There is no visible pattern.", "absent_none", None),
+        ("No clear function.", "present_missed", None),
+    ],
+)
+def test_an_answer_that_contradicts_whether_a_pattern_is_described_is_asked_about(
+    pattern: str, presence: str | None, start: str | None
+) -> None:
+    hint = form.contradiction_hint(pattern, presence)
+    assert hint is None if start is None else (hint or "").startswith(start)

@@ -15,6 +15,7 @@ import pytest
 from datasets import load_dataset
 from playwright.sync_api import Browser, Page, expect
 
+from annotation.study.practice import load_practice_examples
 from tests.browser.conftest import ROOT, BrowserTestApp, open_fresh_page
 
 pytestmark = pytest.mark.canary
@@ -44,11 +45,13 @@ def practised(page: Page, server: BrowserTestApp, name: str) -> None:
     page.goto(f"{server.url}/annotate?study=whole")
     page.locator("#name textarea, #name input").fill(name)
     page.get_by_role("button", name="I agree: start").click()
-    for number in (1, 2, 3):
-        expect(page.locator("#progress")).to_contain_text(f"Practice, {number} of 3")
+    examples = load_practice_examples("whole")
+    for number, example in enumerate(examples, start=1):
+        expect(page.locator("#progress")).to_contain_text(f"Practice, {number} of {len(examples)}")
         chosen(page, "1")
         page.keyboard.press("Enter")
-        expect(page.locator(".feedback")).to_contain_text("Not quite." if number < 3 else "Better: ")
+        is_right = example.answers.presence == "absent_none"
+        expect(page.locator(".feedback")).to_contain_text("Right." if is_right else "Not quite. Better: ")
         expect(page.locator("#questions[inert]")).to_have_count(0)
         page.keyboard.press("Enter")
         expect(page.locator(".feedback")).to_have_count(0)
@@ -126,7 +129,7 @@ def test_a_study_from_its_creation_to_its_agreement(browser: Browser, server: Br
 
     with sqlite3.connect(server.data / "journal.sqlite") as database:
         kinds = database.execute("SELECT item_kind FROM judgments ORDER BY position").fetchall()
-    assert [kind for (kind,) in kinds] == 3 * [*3 * ["practice"], *KINDS] + ["adjudication"]
+    assert [kind for (kind,) in kinds] == 3 * [*7 * ["practice"], *KINDS] + ["adjudication"]
 
     rows = load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache")).to_list()
     assert Counter(row["item_kind"] for row in rows) == Counter(kind for (kind,) in kinds)
@@ -135,7 +138,7 @@ def test_a_study_from_its_creation_to_its_agreement(browser: Browser, server: Br
 
     words = summarised(folder / "data" / "judgments.parquet")
     assert "3 annotators, 4 items, 12 judgments" in words
-    assert "Left out: 6 judgments of control items; 9 judgments of practice items; 1 judgment by organisers" in words
+    assert "Left out: 6 judgments of control items; 21 judgments of practice items; 1 judgment by organisers" in words
     # Right are 2 answers of "431" and 4 of "1". The other 6 are 3 of "2", a pattern that is not there, and 3 of "32".
     correct = "right about whether a pattern is visible: 6 of 12 judgments, 50.0 % (15.0 to 85.0 %)"
     swapped, shuffled = "controls with another head's description", "controls with shuffled mappings"

@@ -116,7 +116,6 @@ class Place:
             for place, item in enumerate(study.order[:12]):
                 chosen = GIVEN[place % len(GIVEN)]
                 assert form.answer_problems(chosen) == []
-                moments = {"started_at": now, "submitted_at": now}
                 row = form.build_judgment(
                     item,
                     chosen,
@@ -124,7 +123,8 @@ class Place:
                     annotator=person,
                     supersedes=None,
                     app_version="1",
-                    **moments,
+                    started_at=now,
+                    submitted_at=now,
                 )
                 journal.record_judgment(row)
         journal.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -19,11 +20,13 @@ from space.components.links import head_in_query
 from space.components.markup import Html, anchor, join_html, notice
 from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
+from space.pages.annotate.own_answers import write_own_answers
 from space.pages.annotate.view import AnnotatePage, open_form_updates, receipt_html, task_updates, welcome_updates
 from space.services import Services
 from space.studies.current import select_study, storage_closed_reason, visible_default_study
 from space.studies.participant import Participant
 from space.web import sessions
+from space.web.downloads import one_time_link
 from space.web.sessions import Annotator, annotator_for_name, identify_annotator
 from space.web.updates import Inputs, Updates
 from space.web.visitors import connection_address
@@ -189,13 +192,21 @@ def submit(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Upda
     answers = form.keep_applicable_answers(codes, inputs[page.comment])
     if problems := form.answer_problems(answers):
         return {page.message: notice(" ".join(problems), "problem")}
-    judgment, receipt = tasks.store_judgment(replace(task, answers=answers))
+    answered = replace(task, answers=answers)
+    if (hint := tasks.contradiction_hint(answered)) and not was_asked(inputs[page.task]):
+        return {page.message: notice(hint), page.task: answered.browser_state() | {"was_asked": True}}
+    judgment, receipt = tasks.store_judgment(answered)
     copies = {page.copies: {"keep": {judgment.judgment_id: outbox.seal_copy(judgment, page.services.pseudonym_key)}}}
     if task.practice_example is not None:  # it stays on the page, with feedback
         same_task = tasks.open_item(participant, task.item, task.skipped_handles)
         return task_updates(page, inputs[page.token], same_task) | copies
     next_task = tasks.reserve_next_task(participant, task.skipped_handles)
     return task_updates(page, inputs[page.token], next_task) | {page.message: receipt_html(task, receipt)} | copies
+
+
+def was_asked(browser_state: object) -> bool:
+    """Whether the annotator has been asked about a contradiction on this item; the flag is stored in either case."""
+    return isinstance(browser_state, dict) and browser_state.get("was_asked") is True
 
 
 def skip(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Updates:
@@ -270,6 +281,11 @@ def reopen_form(page: AnnotatePage, annotator: Annotator, inputs: Inputs, notice
         return open_form_updates(page, inputs[page.token], task, notices)
     except MapsError as error:
         return {page.notices: notices + notice(str(error), "problem")}
+
+
+def download_own_answers(page: AnnotatePage, participant: Participant, _inputs: Inputs) -> Updates:
+    """The annotator's own answers as a file that tells no control."""
+    return {page.own_answers_link: one_time_link(page.services, partial(write_own_answers, participant))}
 
 
 def withdraw_own_answers(page: AnnotatePage, participant: Participant, _inputs: Inputs) -> Updates:

@@ -24,6 +24,7 @@ QUIET_EVENT: dict[str, Any] = {"queue": False, "api_visibility": "private", "sho
 def build(services: Services, page: gr.Blocks) -> None:
     here = AnnotatePage(services)
     connect_form(here, page)
+    connect_own_answers(here)
     build_withdrawal(here)
     if not services.is_on_space:
         build_sign_out(here)
@@ -55,8 +56,14 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
     submitted = here.submit_button.click(for_annotator(here, handlers.submit), answer_inputs, outputs, **QUIET_EVENT)
     skipped = here.skip_button.click(for_annotator(here, handlers.skip), task_inputs, outputs, **QUIET_EVENT)
     went_back = here.back_button.click(for_annotator(here, handlers.go_back), task_inputs, outputs, **QUIET_EVENT)
-    for event in (submitted, skipped, went_back):  # until then keys.js ignores keys: the new item is not on screen yet
-        event.then(None, js="studyForm.announceTask")
+    for event in (
+        loaded,
+        *entered,
+        submitted,
+        skipped,
+        went_back,
+    ):  # until then keys.js ignores keys: the new item is not on screen yet
+        event.then(None, here.task, None, js="studyForm.announceTask")
 
     copy_inputs = inputs_of(here.token, here.task, here.copies)
     heartbeat = gr.Button("Still here", visible="hidden", elem_id="still-here")  # keys.js presses it
@@ -68,6 +75,12 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
         restored = compared.then(restore, copy_inputs, outputs, js="studyForm.sendMissingCopies", **QUIET_EVENT)
         restored.then(None, here.copies, here.notices, js="studyForm.updateCopies")
     submitted.then(None, here.copies, here.notices, js="studyForm.updateCopies")
+
+
+def connect_own_answers(here: AnnotatePage) -> None:
+    """The annotator's own answers as a file."""
+    download = for_annotator(here, handlers.download_own_answers)
+    here.own_answers_button.click(download, inputs_of(here.token, here.task), here.outputs(), **QUIET_EVENT)
 
 
 def build_withdrawal(here: AnnotatePage) -> None:

@@ -76,6 +76,7 @@ class AnnotationTask:
             "started_at": self.started_at.isoformat(),
             "replaces": self.replaced_judgment_id,
             "skipped": list(self.skipped_handles),
+            "was_asked": False,  # about an answer that contradicts the description
         }
 
     def draft(self) -> dict[str, Any]:
@@ -268,6 +269,14 @@ def requested_study_item(study: Study, head: HeadId | None) -> StudyItem | None:
     return items[0] if items else None
 
 
+def contradiction_hint(task: AnnotationTask) -> str | None:
+    """What to ask about an answer that contradicts whether a pattern is described; worked examples have feedback."""
+    if task.item is None or task.practice_example is not None:
+        return None
+    content = task.participant.item_content(task.item)
+    return form.contradiction_hint(content.observed_pattern, task.answers.presence)
+
+
 def store_judgment(task: AnnotationTask) -> tuple[Judgment, Receipt]:
     """Stores the answers of a task; returns the judgment and its receipt once they are on disk.
 
@@ -289,6 +298,7 @@ def store_judgment(task: AnnotationTask) -> tuple[Judgment, Receipt]:
         submitted_at=datetime.now(UTC),
         supersedes=task.replaced_judgment_id,
         app_version=participant.services.app_version,
+        flag=form.CONTRADICTION_FLAG if contradiction_hint(task) else None,
     )
     journal = participant.services.journal
     return judgment, journal.record_judgment(judgment, participant.study, stale_keys(participant))

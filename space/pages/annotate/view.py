@@ -18,6 +18,7 @@ from maps.types import HeadId
 from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel
 from space.components.tally import answer_counts_html
 from space.pages.annotate.task import AnnotationTask
+from space.pages.annotate.welcome import welcome_html
 from space.services import Services
 from space.studies.current import judging_closed_reason
 from space.web.browser_storage import draft_state, task_state, token_state
@@ -28,6 +29,10 @@ CHANGE_HINT = "You can close this page. To look at your answers or change them, 
 KEYBOARD_HELP = (
     "**Keys.** 1 to 4 answer the marked question. Enter submits (in the comment: Ctrl+Enter). S skips, Backspace goes "
     "back, ? opens this help."
+)
+TOKEN_SIGNS = (
+    "Each line: a token (a piece of text) and the five tokens that the head promotes for it. A raised dot (·) is a "
+    "space, ⏎ a new line, ⇥ a tab; codes such as \\xE2 are bytes that are no text by themselves."
 )
 FRAME_HINT = Html("If signing in does not work inside the frame of huggingface.co, please use the {}.")
 
@@ -41,6 +46,7 @@ class AnnotatePage:
         self.copies = gr.JSON({}, visible="hidden", elem_id="copies")
         self.notices = gr.HTML(elem_id="notices")
         with gr.Column(elem_id="welcome", visible=False) as self.welcome_column:  # the load shows this or the form
+            self.welcome = gr.HTML(elem_id="welcome-text")
             self.name, self.agree_button = lay_out_welcome(services)
         with gr.Column(visible=False, elem_id="annotation-form") as self.form_column, gr.Row():
             with gr.Column(scale=3, elem_classes="evidence"):
@@ -57,14 +63,19 @@ class AnnotatePage:
                 with gr.Accordion("Guidelines and keys", open=False, elem_id="guidelines"):
                     gr.Markdown(f"{GUIDELINES}\n\n{KEYBOARD_HELP}")
 
+        with self.form_column, gr.Accordion("My answers", open=False, elem_id="own-answers"):
+            gr.HTML("<p>Your answers in this study, with the descriptions that you judged, as a table.</p>")
+            self.own_answers_button = gr.Button("Download my answers (CSV)", elem_id="own-answers-csv", size="sm")
+            self.own_answers_link = gr.HTML(elem_id="own-answers-link")
+
     def outputs(self) -> list[Block]:
         return [*(part for part in vars(self).values() if isinstance(part, Block)), *self.questions.values()]
 
 
 def lay_out_welcome(services: Services) -> tuple[gr.Textbox, gr.Button]:
     """Guidelines, consent and sign-in; returns the field for the name and the button to start."""
-    gr.HTML("<h1>Judge descriptions of attention heads</h1>")
-    gr.Markdown(GUIDELINES)
+    with gr.Accordion("Guidelines", open=False):
+        gr.Markdown(GUIDELINES)
     privacy = anchor("privacy", "What is stored, where, and how to withdraw")
     gr.HTML(Html("<p>{} {}.</p>").format(CONSENT_SENTENCE, privacy))
     is_typed = not services.is_on_space
@@ -107,6 +118,7 @@ def welcome_updates(
     reason = judging_closed_reason(page.services, study) or ("" if study.order else NO_ITEMS)
     return {
         page.welcome_column: gr.update(visible=True),
+        page.welcome: welcome_html(study),
         page.form_column: gr.update(visible=False),
         page.task: {"study": study.name, "wanted": wanted},
         page.notices: notices or (notice(reason) if reason else ""),
@@ -201,21 +213,26 @@ def evidence_html(task: AnnotationTask) -> Html:
             others = notice("Nobody else has judged this item yet.")
     title = f"Mappings of {head_name(task)}" if in_open_study else "Mappings"
     mappings = mapping_list(task.participant.item_content(item).mappings, shown_count=None, linked=False)
-    return sticky_panel(Html("<h1>{}</h1>{}{}").format(title, mappings, others), title)
+    on_phone = Html('<div class="on-phone">{}</div>').format(
+        description_html(task)
+    )  # above the mappings, always in view
+    signs = Html('<p class="hint">{}</p>').format(TOKEN_SIGNS)
+    return sticky_panel(Html("{}<h1>{}</h1>{}{}{}").format(on_phone, title, signs, mappings, others), title)
 
 
 def no_item_reason(task: AnnotationTask) -> str:
     study, done = task.participant.study, task.progress.done
     if not study.order:
         return NO_ITEMS
+    ending = " ".join(filter(None, (study.settings.notice.next_steps, CHANGE_HINT)))
     if done >= len(study.order):
-        return f"All done: you judged all {pluralize(done, 'item')}. Thank you! {CHANGE_HINT}"
+        return f"All done: you judged all {pluralize(done, 'item')}. Thank you! {ending}"
     limit = study.settings.per_annotator
     if limit is not None and done >= limit:
-        return f"All done: you judged the {pluralize(limit, 'item')} we asked you for. Thank you! {CHANGE_HINT}"
+        return f"All done: you judged the {pluralize(limit, 'item')} we asked you for. Thank you! {ending}"
     return (
         f"All done for now: you judged {pluralize(done, 'item')}. The others have enough answers, or someone is "
-        f"judging them at the moment; you are welcome to look in again later. Thank you! {CHANGE_HINT}"
+        f"judging them at the moment; you are welcome to look in again later. Thank you! {ending}"
     )
 
 
@@ -254,13 +271,22 @@ def progress_html(task: AnnotationTask) -> Html:
 
 
 def receipt_html(task: AnnotationTask, receipt: Receipt) -> Html:
-    """The confirmation that a judgment is stored, and whether it is published."""
-    name = f": {head_name(task)}" if head_name(task) else ""
-    sentences = [f"Stored{name} at {receipt.stored_at:%H:%M:%S UTC}, receipt {receipt.judgment_id[:8]}."]
+    """One word, the time (the browser shows its own), the answer's number; on hover whether it is published."""
+    name = f"{head_name(task)} " if head_name(task) else ""
+    more = []
     if receipt.is_duplicate:
-        sentences.append("This answer was stored before; it is kept once.")
+        more.append("It was stored before and is kept once.")
     if receipt.published_commit is not None:
-        sentences.append(f"Published in commit {receipt.published_commit[:7]}.")
+        more.append(f"Published in commit {receipt.published_commit[:7]}.")
     elif task.participant.services.ledger is not None:
-        sentences.append("Not yet published; this browser keeps a copy until it is.")
-    return notice(" ".join(sentences), "receipt")
+        more.append("This browser keeps a copy until it is published.")
+    return Html(
+        '<p class="notice receipt" role="status" title="{more}">Saved {name}<time datetime="{iso}">{utc}</time> '
+        "<small>{id}</small></p>"
+    ).format(
+        more=" ".join(more),
+        name=name,
+        iso=receipt.stored_at.isoformat(timespec="seconds"),
+        utc=f"{receipt.stored_at:%H:%M:%S} UTC",
+        id=receipt.judgment_id[:8],
+    )

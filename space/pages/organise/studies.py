@@ -26,7 +26,7 @@ from annotation.statistics.progress import (
 from annotation.study import candidates
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
-from annotation.study.study import DEFAULT_STUDY, Study, StudyPlan
+from annotation.study.study import DEFAULT_STUDY, NOTICE_FIELDS, Study, StudyNotice, StudyPlan, check_notice
 from maps.errors import MapsError
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
@@ -57,6 +57,13 @@ class StudyRequest:
     seed: float | None
     annotators: float | None = None
     hides_descriptions: bool = True
+    title: str | None = None
+    organiser: str | None = None
+    purpose: str | None = None
+    contact: str | None = None
+    ethics: str | None = None
+    payment: str | None = None
+    next_steps: str | None = None
 
 
 def studies_newest_first(services: Services) -> dict[str, Study]:
@@ -126,6 +133,7 @@ def build_study(services: Services, request: StudyRequest) -> Study:
         seed=draw_seed() if request.seed is None else parse_whole_number("The seed", request.seed, 0, MAX_SEED),
         annotators=parse_whole_number("The number of invited annotators", request.annotators or 0, 0) or None,
         hides_descriptions=bool(request.hides_descriptions),
+        notice=check_notice(StudyNotice(**{name: getattr(request, name) or "" for name in NOTICE_FIELDS})),
     )
     if name in studies_newest_first(services):
         raise MapsError(f"A study named {name!r} exists already; choose another name.")

@@ -11,7 +11,7 @@ from gradio.blocks import Block
 from annotation import form
 from annotation.export.files import EXPORT_FORMATS
 from annotation.study.sampling import SAMPLE_METHODS
-from annotation.study.study import Study
+from annotation.study.study import MAX_NOTICE_LENGTH, Study
 from maps.errors import MapsError
 from space.components.markup import Html, anchor, join_html, notice
 from space.pages.annotate.task import NO_ANSWERS
@@ -37,6 +37,17 @@ WITHDRAWAL_HINT = (
     "<p>After a withdrawal this person's answers are excluded from all figures, downloads and future releases. "
     "This cannot be undone.</p>"
 )
+
+
+NOTICE_LABELS = {
+    "title": "Title of the study",
+    "organiser": "Who asks (names, institution)",
+    "purpose": "What the answers are for",
+    "contact": "Whom to write to",
+    "ethics": "Ethics: who approved it, with the number, or why nobody had to",
+    "payment": "What annotators get",
+    "next_steps": "What happens after somebody's last item",
+}
 
 
 class StudyTab:
@@ -100,13 +111,16 @@ class NewStudyTab:
             fields["annotators"] = count_field("Invited annotators (0: unknown)", 0, "study-annotators")
             fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
             fields["seed"] = count_field("Seed (empty: drawn; whoever knows it can tell controls)", None, "study-seed")
-        fields["practice"] = gr.Checkbox(True, label="Three worked examples before the first item")
+        fields["practice"] = gr.Checkbox(True, label="Worked examples before the first item")
         fields["hides_descriptions"] = gr.Checkbox(
             True,
             label="Hide the descriptions of these heads in the explorer until the study is over",
             info=HIDING_HINT,
             elem_id="study-hides-descriptions",
         )
+        with gr.Accordion("What annotators are told", open=False, elem_id="study-notice"):
+            for name, label in NOTICE_LABELS.items():
+                fields[name] = gr.Textbox(label=label, max_length=MAX_NOTICE_LENGTH, lines=1, elem_id=f"study-{name}")
         self.fields = fields
         plan_fields: dict[str, Any] = {}
         with gr.Row():

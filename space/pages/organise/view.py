@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from urllib.parse import urlencode
 
 from annotation.form import QUESTIONS, FormQuestion
@@ -103,7 +102,7 @@ def stale_notice(progress: StudyProgress) -> Html:
 def settings_list(study: Study) -> Html:
     rows = join_html(
         Html("<dt>{}</dt><dd>{}</dd>").format(name.replace("_", " "), "none" if value is None else value)
-        for name, value in asdict(study.settings).items()
+        for name, value in study.settings.shown_values().items()
     )
     return Html("<details><summary>Settings</summary><dl>{}</dl></details>").format(rows)
 

@@ -39,7 +39,34 @@
     document.getElementById('questions').inert = false;
     mark();
   };
-  document.addEventListener('task-shown', () => setTimeout(unlock, 20));
+  // A new item starts at its top, and its description must have been in view before an answer to it can be submitted.
+  let shownTask = null, isSeen = false;
+  const description = () => [...document.querySelectorAll('#description .judged, .on-phone .judged')].find(isVisible);
+  const watcher = new IntersectionObserver(entries => {
+    for (const {isIntersecting, target} of entries) if (isIntersecting && target === description()) isSeen = true;
+  }, {threshold: .5});
+  const showFromTop = () => {
+    window.scrollTo(0, 0);
+    for (const pane of document.querySelectorAll('.beside, #questions')) pane.scrollTop = 0;
+  };
+  const watch = () => {
+    const shown = description();
+    isSeen = !shown;
+    watcher.disconnect();
+    if (shown) watcher.observe(shown);
+  };
+  document.addEventListener('task-shown', ({detail}) => setTimeout(() => {
+    if (detail && detail !== shownTask) { showFromTop(); watch(); }
+    shownTask = detail || shownTask;
+    const feedback = document.querySelector('#message .feedback');
+    if (feedback) feedback.scrollIntoView({block: 'nearest'});
+    localTimes();
+    unlock();
+  }, 20));
+  const localTimes = () => {
+    for (const time of document.querySelectorAll('#message time[datetime]'))
+      time.textContent = new Date(time.dateTime).toLocaleTimeString();
+  };
   const lock = () => {
     waiting.splice(0);
     changing = setTimeout(unlock, 15000);
@@ -47,12 +74,18 @@
   };
   document.addEventListener('click', event => {
     const button = event.target.closest('#submit, #skip, #back');
-    if (button && !button.disabled && !changing) setTimeout(lock);
-  });
+    if (!button || button.disabled || changing) return;
+    if (button.id === 'submit' && !isSeen) {
+      event.stopImmediatePropagation();
+      event.preventDefault();
+      return void description().scrollIntoView({block: 'center'});
+    }
+    setTimeout(lock);
+  }, true);
   const press = id => { const button = document.getElementById(id); if (isVisible(button) && !button.disabled) button.click(); };
   const guidelines = () => {
     const toggle = document.querySelector('#guidelines button');
-    if (toggle) { toggle.click(); toggle.scrollIntoView({block: 'nearest'}); }
+    if (toggle) { toggle.click(); setTimeout(() => document.getElementById('guidelines').scrollIntoView({block: 'start'}), 50); }
   };
   const onForm = event => {
     const {key, target} = event;

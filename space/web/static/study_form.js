@@ -91,7 +91,7 @@ window.studyForm = (() => {
     history.replaceState({}, '', address);
   };
   const showTop = () => window.scrollTo(0, 0);  // where the personal link is
-  const announceTask = () => { document.dispatchEvent(new Event('task-shown')); };
+  const announceTask = task => { document.dispatchEvent(new CustomEvent('task-shown', {detail: task && task.judgment_id})); };
   const resetConfirmation = () => ['', {__type__: 'update', visible: false}];
 
   return {

@@ -116,7 +116,7 @@ def test_csv_is_safe_to_open_in_a_spreadsheet(tmp_path: Path, judge: Judge) -> N
     assert second == [
         *("j-2", "default", "smollm2", "26", "2", "head", "a-1", "absent_none", "", "", ""),
         *("2026-11-22T12:00:00.250000Z", "2026-11-22T12:00:30.250000Z", "30.0", "j-1"),
-        *("map-hash", "d-1", "1", "1", "0.1.0", ""),
+        *("map-hash", "d-1", "1", "1", "0.1.0", "", ""),
     ]
     table = pd.read_csv(file)
     assert table["layer"].tolist() == [26, 26, 26]

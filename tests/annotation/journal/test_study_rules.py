@@ -73,7 +73,7 @@ def test_changes_examples_and_decisions_are_no_further_answers(journal: Journal)
         journal.record_judgment(judged(item, "a"), made)
     journal.record_judgment(judged(first, "a", judged(first, "a").judgment_id), made)
     journal.record_judgment(judged(replace(first, item_kind="adjudication"), "a"), made)
-    assert len(journal.all_judgments()) == 3 + 2 + 2
+    assert len(journal.all_judgments()) == 7 + 2 + 2
 
 
 def test_many_tabs_at_once_stay_within_the_limit_for_one_person(journal: Journal) -> None:

@@ -66,10 +66,16 @@ def test_a_swapped_control_has_the_words_of_another_operation(study: Study) -> N
 
 
 def answered(item: StudyItem, created_at: datetime) -> Judgment:
-    times = {"started_at": created_at, "submitted_at": created_at}
-    words = Answers("absent_none", None, None, "")
-    name = item.description_id + item.item_kind
-    return build_judgment(item, words, judgment_id=name, annotator="a-1", supersedes=None, app_version="0", **times)
+    return build_judgment(
+        item,
+        Answers("absent_none", None, None, ""),
+        judgment_id=item.description_id + item.item_kind,
+        annotator="a-1",
+        started_at=created_at,
+        submitted_at=created_at,
+        supersedes=None,
+        app_version="0",
+    )
 
 
 def test_the_journal_stores_every_operation_of_a_head_and_none_beside_its_control(tmp_path: Path) -> None:

@@ -38,9 +38,10 @@ def answer_next(participant: Participant) -> AnnotationTask:
 
 def test_worked_examples_come_first_once_and_are_not_counted(served: Services, ada: Annotator) -> None:
     participant = Participant(served, create_test_study(served, practice=True), ada)
-    task = [answer_next(participant) for _ in range(3)]
-    assert [each.item for each in task] == [example.item for example in load_practice_examples("pilot")]
-    assert [each.progress.done for each in task] == [0, 0, 0]
+    examples = load_practice_examples("pilot")
+    task = [answer_next(participant) for _ in examples]
+    assert [each.item for each in task] == [example.item for example in examples]
+    assert {each.progress.done for each in task} == {0}
     after = tasks.reserve_next_task(participant, ())
     assert (after.practice_example, after.progress.done, after.progress.total) == (None, 0, 7)
     assert tasks.previous_task(participant, after) == after

@@ -1,0 +1,80 @@
+"""What people read before they take part: who asks and why, how much work it is, and what an item looks like."""
+
+from __future__ import annotations
+
+from annotation.report.study_plan import SECONDS_PER_ITEM, hours_words
+from annotation.study.practice import load_practice_examples
+from annotation.study.study import DEFAULT_STUDY, Study
+from annotation.study.workload import study_size
+from maps.text import pluralize
+from space.components.markup import Html, join_html, mapping_list
+
+TITLE = "Judge descriptions of attention heads"
+SHOWN_MAPPINGS = 5
+NOTICE_WORDS = {
+    "organiser": "Who asks",
+    "purpose": "What for",
+    "payment": "What you get",
+    "ethics": "Ethics",
+    "contact": "Questions",
+}
+WHAT_HEADS_DO = (
+    "A language model reads text in small pieces, called tokens: words, parts of words, signs. An attention head is a "
+    "small part of the model. To some tokens it responds strongly (its sources), and for each of them it makes certain "
+    "tokens more likely (its targets). A source with its targets is a mapping."
+)
+YOUR_TASK = (
+    "An item shows the thirty mappings that a head responds to most strongly, and a description that somebody, or a "
+    "program, wrote for them. You say whether the description is right. You need no knowledge of language models."
+)
+
+
+def welcome_html(study: Study) -> Html:
+    """Everything above the field for the name, for one study."""
+    title = study.settings.notice.title or TITLE
+    parts = [Html("<h1>{}</h1>").format(title), notice_list(study)]
+    parts += [Html("<p>{}</p>").format(text) for text in (WHAT_HEADS_DO, YOUR_TASK, work_words(study))]
+    return join_html([*parts, example_html()])
+
+
+def notice_list(study: Study) -> Html:
+    """The organiser's own words; empty without any."""
+    notice = study.settings.notice
+    rows = [
+        Html("<dt>{}</dt><dd>{}</dd>").format(words, text)
+        for name, words in NOTICE_WORDS.items()
+        if (text := getattr(notice, name))
+    ]
+    return Html("<dl>{}</dl>").format(join_html(rows)) if rows else Html("")
+
+
+def work_words(study: Study) -> str:
+    """How many items one person is asked for, how long that takes, and that one may stop."""
+    stop = "You can stop at any time: what you have answered until then counts, unless you withdraw it."
+    if study.name == DEFAULT_STUDY or study.settings.per_item is None:
+        return f"Judge as many items as you like; one takes about {SECONDS_PER_ITEM} seconds. {stop}"
+    settings, size = study.settings, study_size(study)
+    most = settings.per_annotator or len(study.order)
+    if settings.annotators:
+        most = min(most, -(-size.total_judgments(settings.annotators) // settings.annotators))
+    practice = len(load_practice_examples(study.name)) if settings.practice else 0
+    hours = hours_words((most + practice) * SECONDS_PER_ITEM / 3600)
+    first = f", after {pluralize(practice, 'practice item')} with feedback" if practice else ""
+    return f"You are asked for up to {pluralize(most, 'item')}{first}: {hours} in all. {stop}"
+
+
+def example_html() -> Html:
+    """An item as it looks, with a few mappings and the right answer: the second worked example."""
+    example = load_practice_examples(DEFAULT_STUDY)[1]
+    mappings = mapping_list(example.content.mappings[:SHOWN_MAPPINGS], shown_count=None, linked=False)
+    return Html(
+        '<figure class="sample"><figcaption>An item (the first {} of 30 mappings)</figcaption>{}'
+        '<dl class="judged"><dt>Inputs</dt><dd>{}</dd><dt>Pattern</dt><dd>{}</dd></dl><p>{} {}</p></figure>'
+    ).format(
+        SHOWN_MAPPINGS,
+        mappings,
+        example.content.input_strings,
+        example.content.observed_pattern,
+        "Here a pattern is visible and described, and the description is accurate:",
+        example.feedback["precision"][0].lower() + example.feedback["precision"][1:],
+    )
