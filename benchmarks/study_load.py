@@ -74,7 +74,9 @@ class Crowd:
             comment = f"{name}, {number}"
             said = {"presence": presence, "precision": precision, "category": category, "comment": comment}
             judgment_id = kept["maps-desk"]["judgment_id"]
-            found, seconds = self._call_until_answered(line, self._submit, kept | said)
+            # Some answers contradict the description: the form asks once, which is no matter here.
+            sent = kept | {"maps-desk": kept["maps-desk"] | {"was_asked": True}} | said
+            found, seconds = self._call_until_answered(line, self._submit, sent)
             if judgment_id not in found["copies"].get("keep", {}):
                 self.refusals.append(f"{comment}: {found['message']}")
                 return

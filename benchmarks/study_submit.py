@@ -55,7 +55,8 @@ def handlers_in_process(data: Path) -> Iterator[tuple[SignIn, Submit]]:
 
     def answer(before: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
         chosen = {question: answers[field] for field, question in page.questions.items()}
-        state = {page.token: before["token"], page.task: before["task"], page.comment: answers["comment"]}
+        task = before["task"] | {"was_asked": True}  # some answers contradict the description
+        state = {page.token: before["token"], page.task: task, page.comment: answers["comment"]}
         return browser_values(submit_handler(state | chosen, REQUEST))
 
     try:
@@ -92,7 +93,7 @@ def fill_study(load: Load, enter: SignIn, submit: Submit) -> list[float]:
         begun = time.perf_counter()
         desks[number] = submit(desks[number], said)
         times.append(time.perf_counter() - begun)
-        if "Stored at" not in desks[number]["message"]:
+        if "Saved" not in desks[number]["message"]:
             raise RuntimeError(f"Not stored: {desks[number]['message']}")
         left[number] -= 1
         if not left[number]:

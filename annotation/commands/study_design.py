@@ -62,6 +62,8 @@ def add_design_options(p: argparse.ArgumentParser) -> None:
         help="judge single operations, of heads that have several, as `maps describe --operations` describes them",
     )
     p.add_argument("--show-descriptions", action="store_true", help=SHOW_DESCRIPTIONS_HELP)
+    invited_help = "only people with an invitation (`annotation invite`) take part (default: whoever has the link)"
+    p.add_argument("--invited-only", action="store_true", help=invited_help)
     for name, text in NOTICE_HELP.items():
         p.add_argument(f"--{name.replace('_', '-')}", default="", metavar="TEXT", help=text)
 
@@ -100,6 +102,7 @@ def plan_from_options(options: argparse.Namespace) -> StudyPlan:
         annotators=options.annotators,
         hides_descriptions=not options.show_descriptions,
         per_operation=options.per_operation,
+        invited_only=options.invited_only,
         notice=check_notice(StudyNotice(**{name: getattr(options, name) for name in NOTICE_FIELDS})),
     )
 

@@ -3,8 +3,9 @@
 - A personal code is made when somebody signs in for the first time. It is in their personal link, which they keep; it
   does not expire, and an organiser can replace it.
 - A session token is what a browser keeps after signing in. It expires, and signing out ends it.
+- An invitation is in the link of somebody who is invited to a study. It counts for that person only.
 
-Both are signed with the pseudonym key, not encrypted. Nobody gets either by typing a name that is in use.
+They are signed with the pseudonym key, not encrypted. Nobody gets the first two by typing a name that is in use.
 """
 
 from __future__ import annotations
@@ -54,6 +55,22 @@ def read_personal_code(text: object, key: bytes) -> PersonalCode | None:
     except BadData:
         return None
     return PersonalCode(str(name), int(number))
+
+
+def make_invitation(study: str, pseudonym: str, key: bytes) -> str:
+    """What lets one person into a study that is for invited people only; in their link."""
+    return URLSafeSerializer(check_key(key), salt="maps invitation", signer_kwargs=_SIGNER).dumps([study, pseudonym])
+
+
+def is_invitation(text: object, study: str, pseudonym: str, key: bytes) -> bool:
+    """Whether this key signed the text for this person and study. Never raises."""
+    if not isinstance(text, str) or not _may_be_signed(text):
+        return False
+    try:
+        invited = URLSafeSerializer(check_key(key), salt="maps invitation", signer_kwargs=_SIGNER).loads(text)
+    except BadData:
+        return False
+    return bool(invited == [study, pseudonym])
 
 
 def make_session_token(session: Session, key: bytes) -> str:

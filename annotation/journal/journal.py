@@ -176,6 +176,15 @@ class Journal(Database):
         """Makes all earlier links and sessions of a person worthless; returns the number of the new link."""
         return sessions.replace_personal_link(self, pseudonym)
 
+    def join_study(self, study: str, annotator: str) -> None:
+        """Records that a person came in by an invitation. Repeating it changes nothing."""
+        query = "INSERT INTO members (study, annotator, joined_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        with self.transaction("You could not be let in: {reason}."):
+            self.execute(query, (study, annotator, utc_timestamp(self.now())))
+
+    def is_member(self, study: str, annotator: str) -> bool:
+        return bool(self.select("SELECT 1 FROM members WHERE study = ? AND annotator = ?", (study, annotator)))
+
     def close_study(self, study: Study, organiser: str) -> None:
         """Ends a study, for good. A study that is over stays as it is; raises JournalError for the default study."""
         endings.close_study(self, study, organiser)

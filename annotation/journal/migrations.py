@@ -137,4 +137,16 @@ _STUDY_RULES_AND_SESSIONS = (
 
 _FLAGS = ("ALTER TABLE judgments ADD COLUMN flag TEXT",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _STUDY_RULES_AND_SESSIONS, _FLAGS)
+# Who has come into a study by an invitation; the invitation itself is in the person's link.
+_MEMBERS = (
+    """
+    CREATE TABLE members (
+        study TEXT NOT NULL,
+        annotator TEXT NOT NULL,
+        joined_at TEXT NOT NULL,
+        PRIMARY KEY (study, annotator)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _STUDY_RULES_AND_SESSIONS, _FLAGS, _MEMBERS)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,12 +43,6 @@ def load_studies(folder: Path) -> dict[str, Study]:
     except OSError as error:
         raise MapsError(f"The studies in {folder} cannot be read: {error.strerror or error}.") from error
     return {path.stem: _read_study(path, stat.st_mtime_ns, stat.st_size) for path, stat in files}
-
-
-def newest_open_study(studies: Mapping[str, Study], now: datetime) -> Study | None:
-    """The study created last among those whose deadline has not passed."""
-    running = [study for study in studies.values() if not study.is_past_deadline(now)]
-    return max(running, key=lambda study: (study.settings.created_at, study.name), default=None)
 
 
 @lru_cache(maxsize=64)

@@ -72,6 +72,7 @@ class StudyPlan:
     hides_descriptions: bool = False
     per_operation: bool = False
     notice: StudyNotice = StudyNotice()
+    invited_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class StudySettings:
     `annotators` people are invited (None: unknown): a study with overlap is done when so many have judged all of it.
     `hides_descriptions`: until the study is over, the explorer does not show the descriptions of its heads.
     `per_operation`: each operation of a sampled head is an item of its own. `notice`: what people are told.
+    `invited_only`: only people with an invitation judge.
     """
 
     name: str
@@ -107,6 +109,7 @@ class StudySettings:
     hides_descriptions: bool = False
     per_operation: bool = False
     notice: StudyNotice = StudyNotice()
+    invited_only: bool = False
 
     def shown_values(self) -> dict[str, object]:
         """The settings by name, for people: without empty texts of the notice."""

@@ -11,14 +11,20 @@ from functools import lru_cache
 from pathlib import Path
 
 from annotation.errors import JournalError
+from annotation.identity.tokens import is_invitation
 from annotation.journal.deadlines import DEADLINE_CONFIRMATION
 from annotation.study.candidates import current_versions
-from annotation.study.store import load_studies, newest_open_study
+from annotation.study.store import load_studies
 from annotation.study.study import DEFAULT_STUDY, CurrentVersions, Study, stale_item_keys
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from space.atlases.cache import table_times
 from space.services import LedgerView, Services
+
+NOT_INVITED = (
+    "Only invited people take part in this study. If you were invited, open the link that you were sent, on this "
+    "device, with the same name or login."
+)
 
 
 def all_studies(services: Services) -> dict[str, Study]:
@@ -27,8 +33,8 @@ def all_studies(services: Services) -> dict[str, Study]:
 
 
 def select_study(services: Services, requested_name: str | None, previous_name: object = None) -> Study:
-    """The study named in an address; else the browser's previous one, if it was created and is open; else the newest
-    open one; else the default study, as `visible_default_study`.
+    """The study named in an address; else the browser's previous one, if it was created and is open; else the default
+    study, as `visible_default_study`: whoever comes by chance takes no place of a study.
 
     Raises MapsError if the address names an unknown study.
     """
@@ -44,7 +50,7 @@ def select_study(services: Services, requested_name: str | None, previous_name: 
         previous = created[previous_name]
         if not previous.is_past_deadline(now):
             return previous
-    return newest_open_study(created, now) or visible_default_study(services)
+    return visible_default_study(services)
 
 
 def visible_default_study(services: Services) -> Study:
@@ -84,6 +90,19 @@ def judging_closed_reason(services: Services, study: Study) -> str | None:
     if (reason := services.journal.over_reason(study)) is not None:
         return f"The study {study.name} is over: {reason}. Thank you to everybody who took part!"
     return None
+
+
+def accept_invitation(services: Services, study: Study, annotator: str, invitation: object) -> None:
+    """Lets a person into a study if the invitation in their link is theirs; anything else is ignored."""
+    if is_invitation(invitation, study.name, annotator, services.pseudonym_key):
+        services.journal.join_study(study.name, annotator)
+
+
+def not_invited_reason(services: Services, study: Study, annotator: str) -> str | None:
+    """Why this person may not judge in a study that is for invited people only; None if they may."""
+    if not study.settings.invited_only or services.journal.is_member(study.name, annotator):
+        return None
+    return NOT_INVITED
 
 
 def storage_closed_reason(ledger: LedgerView | None) -> str | None:

@@ -47,6 +47,7 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     **dict.fromkeys(("ask_to_open_answers", "open_answers"), (ORGANISERS, "shows answers before the end")),
     **dict.fromkeys(("ask_to_close_study", "close_study"), (ORGANISERS, "ends a study")),
     **dict.fromkeys(("preview_study", "create_study"), (ORGANISERS, "a new study")),
+    "invite_people": (ORGANISERS, "links for people who are invited to a study"),
     **dict.fromkeys(("ask_to_withdraw", "withdraw"), (ORGANISERS, "withdraws an annotator")),
     "open_models_page": (ANYONE, "/models: the list of models; its jobs for organisers only"),
     **dict.fromkeys(("refresh_jobs", "change_job"), (ORGANISERS, "/models: the jobs of the app")),

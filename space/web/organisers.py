@@ -44,15 +44,24 @@ def for_organisers(
     return show_errors(handle)
 
 
-def with_problems_in(
-    message: gr.HTML, handler: Callable[[Page, Annotator, Inputs], Updates]
-) -> Callable[[Page, Annotator, Inputs], Updates]:
+def for_organisers_at_address(page: Page, handler: Callable[[Page, Annotator, Inputs, str], Updates]) -> Any:
+    """The same for a handler that also gets the app's address, as the organiser's browser knows it."""
+
+    def handle(inputs: dict[Any, Any], request: gr.Request) -> Any:
+        address = sessions.own_address(page.services, request)
+        return for_organisers(page, handler, address)(inputs, request)
+
+    handle.__name__ = handler.__name__
+    return handle
+
+
+def with_problems_in(message: gr.HTML, handler: Callable[Concatenate[Page, Annotator, Inputs, ...], Updates]) -> Any:
     """A handler whose MapsErrors are shown in this message, where they stay."""
 
     @wraps(handler)
-    def handle(page: Page, organiser: Annotator, inputs: Inputs) -> Updates:
+    def handle(page: Page, organiser: Annotator, inputs: Inputs, *extra: Any) -> Updates:
         try:
-            return handler(page, organiser, inputs)
+            return handler(page, organiser, inputs, *extra)
         except MapsError as error:
             return {message: notice(str(error), "problem")}
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.ports import free_port
 
@@ -165,3 +165,14 @@ def open_fresh_page(browser: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert errors == []
+
+
+def submit_answer(page: Page, done: Locator) -> None:
+    """Submits with Enter until `done` is visible; once more where the answer contradicts the description."""
+    page.keyboard.press("Enter")
+    asked = page.get_by_text("To keep your answer, submit it again")
+    expect(done.or_(asked).first).to_be_visible()
+    if asked.is_visible():
+        expect(page.locator("#questions[inert]")).to_have_count(0)
+        page.keyboard.press("Enter")
+        expect(done).to_be_visible()

@@ -42,6 +42,9 @@ def annotate_items(page: Page, name: str, count: int) -> None:
             page.keyboard.press("1")
             page.keyboard.press("1")
         page.keyboard.press("Enter")
+        page.wait_for_timeout(SETTLE_MILLISECONDS // 2)
+        if page.get_by_text("To keep your answer, submit it again").is_visible():
+            page.keyboard.press("Enter")
 
 
 def take_screenshots(browser: Browser, app: AppUnderTest, mode: str, folder: Path) -> None:

@@ -74,7 +74,7 @@ def answer(page: Page, key: str = "1") -> None:
     page.keyboard.press(key)
     expect(page.locator("#presence input").nth(int(key) - 1)).to_be_checked()
     page.keyboard.press("Enter")
-    expect(page.locator("#message")).to_contain_text("receipt")
+    expect(page.locator("#message")).to_contain_text("Saved")
     if before:
         expect(page.locator("#message")).not_to_have_text(before)
     expect(page.locator("#questions[inert]")).to_have_count(0)
@@ -203,3 +203,70 @@ def test_an_organiser_closes_a_study_after_being_asked(server: BrowserTestApp, p
     assert len(rows(server)) == 1
     page.goto(f"{server.url}/agreement?study=pilot")
     expect(page.locator("#agreement-words")).to_contain_text("1 annotator")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 700), (1280, 620)], ids=["phone", "laptop"])
+def test_each_item_starts_at_its_top_with_the_description_in_view(
+    server: BrowserTestApp, page: Page, width: int, height: int
+) -> None:
+    created(server.data)
+    page.set_viewport_size({"width": width, "height": height})
+    sign_in(page, server, "Ada")
+    description = page.locator(".on-phone .judged" if width == 390 else "#description .judged")
+    for number in range(2):
+        expect(page.locator("#progress")).to_contain_text(f"{number} of 7")
+        expect(description).to_be_in_viewport(ratio=0.9)
+        expect(page.locator("#evidence .mappings li").first).to_be_in_viewport(ratio=0.9)
+        page.locator(".beside").evaluate("pane => pane.scrollTo(0, pane.scrollHeight)")
+        page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        if width == 390:
+            expect(description).to_be_in_viewport(ratio=0.9)  # it stays above the mappings
+        answer(page)
+    page.keyboard.press("3")
+    expect(page.locator("#category")).to_be_visible()
+    page.locator("#submit").scroll_into_view_if_needed()
+    expect(page.locator("#submit")).to_be_in_viewport(ratio=0.9)
+
+
+def test_no_answer_is_submitted_to_a_description_that_was_never_in_view(server: BrowserTestApp, page: Page) -> None:
+    created(server.data)
+    page.set_viewport_size({"width": 390, "height": 700})
+    sign_in(page, server, "Ada")
+    expect(page.locator("#progress")).to_contain_text("0 of 7")
+    style = page.add_style_tag(content="#evidence .on-phone { position: absolute !important; margin-top: -4000px }")
+    page.evaluate("document.dispatchEvent(new CustomEvent('task-shown', {detail: 'another'}))")
+    page.wait_for_timeout(300)
+    page.keyboard.press("1")
+    expect(page.locator("#presence input").first).to_be_checked()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(500)
+    assert rows(server) == []
+    style.evaluate("style => style.remove()")
+    expect(page.locator(".on-phone .judged")).to_be_in_viewport(ratio=0.9)
+    page.wait_for_timeout(300)
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("Saved")
+    assert len(rows(server)) == 1
+
+
+def test_an_answer_that_contradicts_the_description_is_asked_about_once_and_flagged(
+    server: BrowserTestApp, page: Page
+) -> None:
+    created(server.data)
+    sign_in(page, server, "Ada")
+    while page.locator("#description dd").last.inner_text() != "Unclear":
+        page.locator("#skip").click()
+        expect(page.locator("#questions[inert]")).to_have_count(0)
+        page.wait_for_timeout(200)
+    page.keyboard.press("2")
+    expect(page.locator("#presence input").nth(1)).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("This description says “Unclear”, which counts as none described.")
+    assert rows(server) == []
+    expect(page.locator("#questions[inert]")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.locator("#message")).to_contain_text("Saved")
+    with sqlite3.connect(server.data / "journal.sqlite") as database:
+        assert database.execute("SELECT presence, flag FROM judgments").fetchall() == [
+            ("absent_described", "contradicts_description")
+        ]

@@ -205,7 +205,7 @@ def test_a_login_works_on_the_apps_own_pages(victim: Victim) -> None:
     page = victim.context.pages[0]
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    expect(page.locator("#message")).to_contain_text("Stored")
+    expect(page.locator("#message")).to_contain_text("Saved")
 
 
 def test_a_name_in_use_opens_nothing_and_the_personal_link_opens_all(
@@ -216,7 +216,7 @@ def test_a_name_in_use_opens_nothing_and_the_personal_link_opens_all(
     assert link is not None
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    expect(page.locator("#message")).to_contain_text("Stored")
+    expect(page.locator("#message")).to_contain_text("Saved")
     other_page.goto(f"{server.url}/annotate")
     other_page.locator("#name textarea, #name input").fill(" ADA")
     other_page.get_by_role("button", name="I agree: start").click()

@@ -16,7 +16,7 @@ from datasets import load_dataset
 from playwright.sync_api import Browser, Page, expect
 
 from annotation.study.practice import load_practice_examples
-from tests.browser.conftest import ROOT, BrowserTestApp, open_fresh_page
+from tests.browser.conftest import ROOT, BrowserTestApp, open_fresh_page, submit_answer
 
 pytestmark = pytest.mark.canary
 
@@ -70,8 +70,7 @@ def judged(page: Page, answers: tuple[str, ...], end: str) -> None:
     for done, keys in enumerate(answers):
         expect(page.locator("#progress")).to_contain_text(f"{done} of 6")
         chosen(page, keys)
-        page.keyboard.press("Enter")
-        expect(page.locator("#progress")).to_contain_text(f"{done + 1} of 6")
+        submit_answer(page, page.locator("#progress").get_by_text(f"{done + 1} of 6"))
         expect(page.locator("#questions[inert]")).to_have_count(0)
     expect(page.locator("#evidence")).to_contain_text(end)
 

@@ -23,7 +23,7 @@ from space.pages.annotate import task as tasks
 from space.pages.annotate.own_answers import write_own_answers
 from space.pages.annotate.view import AnnotatePage, open_form_updates, receipt_html, task_updates, welcome_updates
 from space.services import Services
-from space.studies.current import select_study, storage_closed_reason, visible_default_study
+from space.studies.current import accept_invitation, select_study, storage_closed_reason, visible_default_study
 from space.studies.participant import Participant
 from space.web import sessions
 from space.web.downloads import one_time_link
@@ -102,17 +102,27 @@ def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) 
     requested_item = tasks.requested_study_item(study, head_in_query(query))
     token, link_notice = open_session(services, inputs[page.token], query.get("code"))
     annotator = identify_annotator(services, token, request)
+    invitation = query.get("invitation") or invitation_in(browser_state)
+    if annotator is not None:
+        accept_invitation(services, study, annotator.pseudonym, invitation)
     copies = {page.copies: outbox.compare_copies(services, outbox.extract_ids(inputs[page.copies]))}
     has_withdrawn = annotator is not None and annotator.pseudonym in services.journal.withdrawal_times()
     if annotator is None or has_withdrawn or not outbox.has_consented(services, annotator):
         notices = notice(WITHDRAWN_MESSAGE) if has_withdrawn else link_notice
         token = token or (None if services.is_on_space else sessions.visitor_token(services))
-        return welcome_updates(page, study, requested_item, notices) | copies | {page.token: token}
+        welcome = welcome_updates(page, study, requested_item, notices)
+        welcome[page.task] |= {"invitation": invitation}  # a login or a name comes first
+        return welcome | copies | {page.token: token}
     participant = Participant(services, study, annotator)
     task = tasks.restore_task(participant, browser_state, inputs[page.draft])
     if requested_item is not None and task.item != requested_item:
         task = tasks.open_item(participant, requested_item, task.skipped_handles)
     return open_form_updates(page, token, task) | copies
+
+
+def invitation_in(browser_state: object) -> object:
+    """The invitation that the address of an earlier visit had."""
+    return browser_state.get("invitation") if isinstance(browser_state, dict) else None
 
 
 def open_session(services: Services, token: object, code: str | None) -> tuple[str | None, str]:
@@ -150,7 +160,9 @@ def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     else:
         annotator = known
         services.journal.record_consent(annotator.pseudonym, GUIDELINES_VERSION)
-    participant = Participant(services, current_study(services, inputs[page.task]), annotator)
+    study = current_study(services, inputs[page.task])
+    accept_invitation(services, study, annotator.pseudonym, invitation_in(inputs[page.task]))
+    participant = Participant(services, study, annotator)
     return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[page.task]), notices)
 
 

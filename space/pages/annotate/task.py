@@ -27,7 +27,7 @@ from annotation.study.practice import PracticeExample
 from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment, Receipt, StudyItem
 from maps.types import HEAD_NAME_PATTERN, HeadId
-from space.studies.current import find_stale_item_keys, judging_closed_reason
+from space.studies.current import find_stale_item_keys, judging_closed_reason, not_invited_reason
 from space.studies.participant import JUDGMENT_ID_PATTERN, MAX_TASK_AGE, Participant, current_judgments
 
 NO_ANSWERS = form.keep_applicable_answers({}, None)
@@ -94,7 +94,7 @@ def reserve_next_task(
     participant: Participant, skipped_handles: tuple[str, ...], preferred_item: StudyItem | None = None
 ) -> AnnotationTask:
     """The next open item: first the worked examples, then `preferred_item` if it is still open, then the others."""
-    if (reason := judging_closed_reason(participant.services, participant.study)) is not None:
+    if (reason := closed_reason(participant)) is not None:
         return replace(new_task(participant, None, skipped_handles), closed_reason=reason)
     if participant.examples_by_key:
         judged_keys = {row.item.key for row in current_judgments(participant)}
@@ -111,8 +111,16 @@ def reserve_next_task(
     )
     task = replace(new_task(participant, reserved.item, known_handles), open_head_count=reserved.available_heads)
     if task.item is None:  # the last answer may have ended the study
-        return replace(task, closed_reason=judging_closed_reason(participant.services, participant.study))
+        return replace(task, closed_reason=closed_reason(participant))
     return task
+
+
+def closed_reason(participant: Participant) -> str | None:
+    """Why this person cannot judge in the study, in words for them; None if they can."""
+    services, study = participant.services, participant.study
+    if (reason := judging_closed_reason(services, study)) is not None:
+        return reason
+    return not_invited_reason(services, study, participant.annotator.pseudonym)
 
 
 def stale_keys(participant: Participant) -> set[str]:
@@ -285,7 +293,7 @@ def store_judgment(task: AnnotationTask) -> tuple[Judgment, Receipt]:
     participant = task.participant
     if task.item is None:
         raise ValueError("the task has no item")
-    if (reason := judging_closed_reason(participant.services, participant.study)) is not None:
+    if (reason := closed_reason(participant)) is not None:
         raise JournalError(f"Your answer was not stored. {reason}")
     if task.practice_example is not None and task.replaced_judgment_id is not None:
         raise JournalError("You have answered this worked example already. Press Next to go on.")

@@ -6,6 +6,7 @@ import gradio as gr
 
 from space.pages.annotate.view import dependent_questions
 from space.pages.organise import handlers
+from space.pages.organise.inviting import connect_invite_tab
 from space.pages.organise.publishing import connect_publish_tab
 from space.pages.organise.updates import OrganisePage
 from space.services import Services
@@ -17,6 +18,7 @@ def build(services: Services, page: gr.Blocks) -> None:
     here = OrganisePage(services)
     connect_selection(here, page)
     connect_study_tab(here)
+    connect_invite_tab(here)
     connect_publish_tab(here)
     connect_new_study_tab(here)
     connect_withdrawal_tab(here)

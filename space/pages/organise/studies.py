@@ -57,6 +57,7 @@ class StudyRequest:
     seed: float | None
     annotators: float | None = None
     hides_descriptions: bool = True
+    invited_only: bool = False
     title: str | None = None
     organiser: str | None = None
     purpose: str | None = None
@@ -133,6 +134,7 @@ def build_study(services: Services, request: StudyRequest) -> Study:
         seed=draw_seed() if request.seed is None else parse_whole_number("The seed", request.seed, 0, MAX_SEED),
         annotators=parse_whole_number("The number of invited annotators", request.annotators or 0, 0) or None,
         hides_descriptions=bool(request.hides_descriptions),
+        invited_only=bool(request.invited_only),
         notice=check_notice(StudyNotice(**{name: getattr(request, name) or "" for name in NOTICE_FIELDS})),
     )
     if name in studies_newest_first(services):

@@ -18,6 +18,7 @@ from space.pages.annotate.task import NO_ANSWERS
 from space.pages.annotate.view import lay_out_questions, question_updates
 from space.pages.organise import adjudication, studies, view
 from space.pages.organise.adjudication import OrganiserSelection
+from space.pages.organise.inviting import InviteTab
 from space.pages.organise.publishing import PublishTab
 from space.pages.organise.studies import StudyStatus
 from space.services import Services
@@ -118,6 +119,11 @@ class NewStudyTab:
             info=HIDING_HINT,
             elem_id="study-hides-descriptions",
         )
+        fields["invited_only"] = gr.Checkbox(
+            False,
+            label="Only invited people may take part (otherwise whoever has the link)",
+            elem_id="study-invited-only",
+        )
         with gr.Accordion("What annotators are told", open=False, elem_id="study-notice"):
             for name, label in NOTICE_LABELS.items():
                 fields[name] = gr.Textbox(label=label, max_length=MAX_NOTICE_LENGTH, lines=1, elem_id=f"study-{name}")
@@ -173,6 +179,8 @@ class OrganisePage:
             with gr.Tabs() as self.tabs:
                 with gr.Tab("Study", id="study"):
                     self.study = StudyTab()
+                with gr.Tab("Invite", id="invite"):
+                    self.invite = InviteTab(services)
                 with gr.Tab("Disagreements", id="disagreements"):
                     self.decision = DecisionTab()
                 with gr.Tab("Publish", id="publish"):

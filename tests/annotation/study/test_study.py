@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from annotation.form import GUIDELINES_VERSION
 from annotation.study.file import study_from_json, study_to_json
-from annotation.study.store import check_study_name, load_studies, newest_open_study, save_study
+from annotation.study.store import check_study_name, load_studies, save_study
 from annotation.study.study import CurrentVersions, Study, build_default_study, has_all_judgments, stale_item_keys
 from annotation.types import StudyItem
 from maps.errors import MapsError
@@ -86,15 +86,6 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(MapsError):
         check_study_name(name)
     assert check_study_name("pilot-2") == "pilot-2"
-
-
-def test_the_newest_study_that_is_not_over_is_the_open_one() -> None:
-    now = CREATED + timedelta(days=10)
-    old, over = freeze_invented_study(name="old"), freeze_invented_study(name="over", created_at=now, deadline=now)
-    assert newest_open_study({"old": old, "over": over}, now) == old
-    new = freeze_invented_study(name="new", created_at=CREATED + timedelta(days=1), deadline=now + timedelta(seconds=1))
-    assert newest_open_study({"old": old, "new": new, "over": over}, now) == new
-    assert newest_open_study({}, now) is None
 
 
 def items_of(keys: set[str]) -> set[tuple[HeadId, str]]:

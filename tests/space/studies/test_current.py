@@ -35,20 +35,21 @@ def test_without_a_created_study_it_is_that_of_all_described_heads(served: Servi
 
 
 @pytest.mark.slow
-def test_it_is_the_newest_that_is_open_unless_the_address_or_the_browser_names_another(served: Services) -> None:
+def test_whoever_comes_by_chance_gets_the_open_mode_and_who_has_a_link_the_study(served: Services) -> None:
     old = create_test_study(served, name="old")
     new = create_test_study(served, name="new", created_at=BASE_SETTINGS.created_at + timedelta(days=1), deadline=LATER)
     over = create_test_study(
         served, name="over", created_at=BASE_SETTINGS.created_at + timedelta(days=2), deadline=EARLIER
     )
-    assert select_study(served, None).name == "new"
+    assert select_study(served, None) is served.default_study
     assert select_study(served, None, "old") == old
     assert (
         select_study(served, None, "over")
         == select_study(served, None, "default")
         == select_study(served, None, 7)
-        == new
+        == served.default_study
     )
+    assert select_study(served, "new") == new
     assert select_study(served, "over", "old") == over
     assert select_study(served, "default") is served.default_study
     with pytest.raises(MapsError, match="no study 'nosuch' here"):

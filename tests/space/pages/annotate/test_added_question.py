@@ -24,6 +24,6 @@ def test_a_dependent_question_that_is_added_is_asked_checked_and_stored(tmp_path
     missing, unknown, *stored = found["messages"]
     assert "Please answer question four (certainty)." in missing
     assert "Question four (certainty) has no answer" in unknown
-    assert ["Stored" in message for message in stored] == [True, True]
+    assert ["Saved" in message for message in stored] == [True, True]
     assert found["visible"] == ["hidden", "hidden"]  # the next items are new
     assert found["stored"] == [["poor", None], ["accurate", "sure"]]

@@ -1,0 +1,43 @@
+"""Links for people who are invited to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from urllib.parse import urlencode
+
+from annotation.identity import pseudonyms
+from annotation.identity.tokens import PersonalCode, make_invitation, make_personal_code
+from maps.errors import MapsError
+
+
+def parse_people(lines: Iterable[str]) -> list[str]:
+    """The names in a list, one a line, each once; a heading `name` is left out. Raises MapsError for a bad one."""
+    people: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        name = line.split(",")[0].strip().strip('"').strip()
+        if not name or (number == 1 and name.casefold() in ("name", "names")):
+            continue
+        if problems := pseudonyms.name_problems(name):
+            raise MapsError(f"Line {number} of the list: {problems[0]}")
+        people.setdefault(pseudonyms.normalise_name(name), name)
+    if not people:
+        raise MapsError("The list has no names; write one a line.")
+    return list(people.values())
+
+
+def invitation_links(
+    people: Iterable[str], study: str, address: str, key: bytes, link_number: Callable[[str], int] | None
+) -> list[tuple[str, str]]:
+    """The name and the link of each person.
+
+    `link_number` gives how many personal links of a pseudonym were replaced; None where people have a login of the Hub:
+    then the names are logins, and the link signs nobody in.
+    """
+    links = []
+    for name in people:
+        pseudonym = pseudonyms.derive_pseudonym(name, key)
+        query = {"study": study, "invitation": make_invitation(study, pseudonym, key)}
+        if link_number is not None:
+            query["code"] = make_personal_code(PersonalCode(name, link_number(pseudonym)), key)
+        links.append((name, f"{address.rstrip('/')}/annotate?{urlencode(query)}"))
+    return links
