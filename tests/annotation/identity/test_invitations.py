@@ -42,7 +42,7 @@ def test_a_list_of_people_may_be_a_csv_and_names_each_once() -> None:
 
 @pytest.mark.parametrize(
     ("lines", "sentence"),
-    [([], "has no names"), (["name", " "], "has no names"), (["Ada", "x" * 81], "Line 2 of the list")],,
+    [([], "has no names"), (["name", " "], "has no names"), (["Ada", "x" * 81], "Line 2 of the list")],
 )
 def test_a_bad_list_gets_one_sentence(lines: list[str], sentence: str) -> None:
     with pytest.raises(MapsError, match=sentence):
