@@ -1,4 +1,4 @@
-"""The commands `study create`, `study plan`, `study list` and `study show`."""
+"""The commands of studies: `study create`, `plan`, `preregister`, `datasheet`, `list` and `show`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from annotation.commands.arguments import add_data_option, data_folder, studies_folder
 from annotation.commands.study_design import add_design_options, design_study
+from annotation.commands.study_documents import add_document_commands
 from annotation.commands.study_plan import add_plan_command
 from annotation.journal.endings import OVER_REASONS
 from annotation.journal.journal import Journal
@@ -34,6 +35,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
     actions = top.add_subparsers(required=True, metavar="ACTION")
     _add_create_command(actions)
     add_plan_command(actions)
+    add_document_commands(actions)
     listed = actions.add_parser(
         "list",
         help="list the studies",

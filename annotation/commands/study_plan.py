@@ -38,6 +38,13 @@ def add_plan_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
         epilog="example: python -m annotation study plan --atlas data/atlases/smollm2 --annotators 5 --hourly-rate 15",
     )
     add_design_options(p)
+    add_assumption_options(p)
+    p.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
+    p.set_defaults(run=run_plan)
+
+
+def add_assumption_options(p: argparse.ArgumentParser) -> None:
+    """Declares what is assumed of annotators, and what an hour costs; `answer_model` reads the former."""
     p.add_argument("--pilot", type=Path, metavar="FILE", help=f"assume the answers of a pilot, {TABLE_HELP}")
     agreement_help = (
         f"Krippendorff's alpha of question one to assume (default: the pilot's, else {ASSUMED_AGREEMENT}: the paper "
@@ -48,8 +55,6 @@ def add_plan_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
     p.add_argument("--seconds", type=positive_amount, metavar="N", help=seconds_help)
     p.add_argument("--hourly-rate", type=positive_amount, metavar="AMOUNT", help="pay for an hour, in any currency")
     p.add_argument("--fee", type=share, default=0.0, metavar="SHARE", help="a panel's fee as a share of the pay")
-    p.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
-    p.set_defaults(run=run_plan)
 
 
 def run_plan(options: argparse.Namespace) -> None:

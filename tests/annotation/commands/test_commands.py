@@ -452,7 +452,7 @@ def test_an_escape_sequence_in_an_atlas_does_not_reach_the_terminal(tmp_path: Pa
 
 
 def test_help_shows_an_example_and_no_command_yet_to_come() -> None:
-    actions = [("study", action) for action in ("create", "plan", "list", "show")]
+    actions = [("study", action) for action in ("create", "plan", "preregister", "datasheet", "list", "show")]
     for arguments in ((), ("study",), *actions, ("export",), ("agreement",), ("labels",), ("withdraw",), ("publish",)):
         done = called(*arguments, "--help")
         assert done.returncode == 0
