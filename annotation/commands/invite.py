@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from annotation.commands.arguments import add_data_option, data_folder, journal_path, load_selected_study
-from annotation.identity.invitations import invitation_links, parse_people
+from annotation.identity.invitations import INVITATION_COLUMNS, invitation_links, parse_people
 from annotation.identity.key import load_or_create_pseudonym_key
 from annotation.journal.journal import Journal
 from maps.command_line import Subparsers, print_text
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     with Journal(journal_path(options)) as journal:
         numbers = None if options.logins else journal.personal_link_number
         links = invitation_links(people, study.name, options.address, key, numbers)
-    text = rows_to_csv([("name", "link"), *((escape_formula(name), link) for name, link in links)])
+    text = rows_to_csv([INVITATION_COLUMNS, *((escape_formula(name), *rest) for name, *rest in links)])
     if options.out is None:
         print_text(text.replace("\r\n", "\n").rstrip("\n"))
     else:

@@ -9,6 +9,8 @@ from annotation.identity import pseudonyms
 from annotation.identity.tokens import PersonalCode, make_invitation, make_personal_code
 from maps.errors import MapsError
 
+INVITATION_COLUMNS = ("name", "pseudonym", "link")
+
 
 def parse_people(lines: Iterable[str]) -> list[str]:
     """The names in a list, one a line, each once; a heading `name` is left out. Raises MapsError for a bad one."""
@@ -27,8 +29,8 @@ def parse_people(lines: Iterable[str]) -> list[str]:
 
 def invitation_links(
     people: Iterable[str], study: str, address: str, key: bytes, link_number: Callable[[str], int] | None
-) -> list[tuple[str, str]]:
-    """The name and the link of each person.
+) -> list[tuple[str, str, str]]:
+    """The name, the pseudonym and the link of each person.
 
     `link_number` gives how many personal links of a pseudonym were replaced; None where people have a login of the Hub:
     then the names are logins, and the link signs nobody in.
@@ -39,5 +41,5 @@ def invitation_links(
         query = {"study": study, "invitation": make_invitation(study, pseudonym, key)}
         if link_number is not None:
             query["code"] = make_personal_code(PersonalCode(name, link_number(pseudonym)), key)
-        links.append((name, f"{address.rstrip('/')}/annotate?{urlencode(query)}"))
+        links.append((name, pseudonym, f"{address.rstrip('/')}/annotate?{urlencode(query)}"))
     return links

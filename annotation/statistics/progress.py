@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
 
 from annotation.form import PRESENCE
 from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.statistics.ratings import collect_ratings, majority_codes_of_others
 from annotation.study.study import Study
-from annotation.types import Judgment
+from annotation.types import CONTROL_KINDS, Judgment
+from maps.text import pluralize
 
+HASTY_SECONDS = 3
+FEWEST_TO_FLAG = 10  # answers, so that always the same one is worth a look
 AnnotatorsByItem = Mapping[str, Collection[str]]  # by item key: who has judged (or reserved) the item
 
 
@@ -39,7 +43,9 @@ class AnnotatorSummary:
     """What one annotator did.
 
     `compared_items` counts the items on which the others have a majority answer to question one; on `agreeing_items`
-    of them the annotator gave the same answer.
+    of them the annotator gave the same answer. Of `controls`, `refused_controls` were not accepted (a pattern is
+    visible and was described). Of `practice_items`, `right_practice_items` were answered all right. `hours` is the
+    time spent on items, `last_answer` the time of the newest answer. `flags` are reasons to look closer.
     """
 
     annotator: str
@@ -47,6 +53,13 @@ class AnnotatorSummary:
     median_seconds: float
     agreeing_items: int
     compared_items: int
+    hours: float = 0.0
+    last_answer: datetime | None = None
+    refused_controls: int = 0
+    controls: int = 0
+    right_practice_items: int = 0
+    practice_items: int = 0
+    flags: tuple[str, ...] = ()
 
 
 def compute_study_progress(
@@ -69,15 +82,18 @@ def compute_study_progress(
     )
 
 
-def summarise_annotators(judgments: Sequence[Judgment]) -> list[AnnotatorSummary]:
-    """One summary for each annotator, most items first; practice items and adjudications do not count.
+def summarise_annotators(
+    judgments: Sequence[Judgment], is_right: Callable[[Judgment], bool] = lambda _judgment: False
+) -> list[AnnotatorSummary]:
+    """One summary for each annotator, most items first; practice items and adjudications do not count as items.
 
-    `judgments` are current judgments.
+    `judgments` are current judgments; `is_right` says whether a practice item was answered all right.
     """
-    seconds: dict[str, list[float]] = {}
+    work: dict[str, list[Judgment]] = {}
+    practice: dict[str, list[Judgment]] = {}
     for judgment in judgments:
-        if judgment.item_kind not in ("practice", "adjudication"):
-            seconds.setdefault(judgment.annotator, []).append(judgment.seconds)
+        if judgment.item_kind != "adjudication":
+            (practice if judgment.item_kind == "practice" else work).setdefault(judgment.annotator, []).append(judgment)
     ratings = collect_ratings(select_counted_judgments(judgments_to_frame(judgments)).rows, PRESENCE)
     majority = majority_codes_of_others(ratings)
     agreement: dict[str, tuple[int, int]] = {}
@@ -85,7 +101,40 @@ def summarise_annotators(judgments: Sequence[Judgment]) -> list[AnnotatorSummary
         agrees = majority[answers] == ratings.codes[answers]
         agreement[annotator] = int(agrees.sum()), int((majority[answers] >= 0).sum())
     summaries = [
-        AnnotatorSummary(annotator, len(times), median(times), *agreement.get(annotator, (0, 0)))
-        for annotator, times in seconds.items()
+        _summarise(rows, practice.get(annotator, []), agreement.get(annotator, (0, 0)), is_right)
+        for annotator, rows in work.items()
     ]
     return sorted(summaries, key=lambda each: (-each.items, each.annotator))
+
+
+def _summarise(
+    rows: Sequence[Judgment],
+    practice: Sequence[Judgment],
+    agreement: tuple[int, int],
+    is_right: Callable[[Judgment], bool],
+) -> AnnotatorSummary:
+    """One annotator's answers to items, at least one, and to practice items."""
+    times = [row.seconds for row in rows]
+    controls = [row for row in rows if row.item_kind in CONTROL_KINDS]
+    return AnnotatorSummary(
+        rows[0].annotator,
+        len(rows),
+        median(times),
+        *agreement,
+        hours=sum(times) / 3600,
+        last_answer=max(row.submitted_at for row in rows),
+        refused_controls=sum(row.presence != "present_described" for row in controls),
+        controls=len(controls),
+        right_practice_items=sum(map(is_right, practice)),
+        practice_items=len(practice),
+        flags=tuple(_flags(rows, median(times))),
+    )
+
+
+def _flags(rows: Sequence[Judgment], median_seconds: float) -> Iterator[str]:
+    if median_seconds < HASTY_SECONDS:
+        yield f"median under {HASTY_SECONDS} s"
+    if len(rows) >= FEWEST_TO_FLAG and len({row.presence for row in rows}) == 1:
+        yield "one answer always"
+    if contradictions := sum(row.flag is not None for row in rows):
+        yield f"{pluralize(contradictions, 'answer')} against the description"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import gradio as gr
 
-from annotation.identity.invitations import invitation_links, parse_people
+from annotation.identity.invitations import INVITATION_COLUMNS, invitation_links, parse_people
 from annotation.study.study import DEFAULT_STUDY, Study
 from maps.errors import MapsError
 from maps.files.csv_export import escape_formula, rows_to_csv
@@ -70,16 +70,16 @@ def invite_people(page: HasInviteTab, _organiser: Annotator, inputs: Inputs, add
     number = None if services.is_on_space else services.journal.personal_link_number
     links = invitation_links(people, study.name, address, services.pseudonym_key, number)
     file = one_time_link(services, partial(write_links, study, links))
-    shown = table(("Name", "Link"), links, f"Invitations to {study.name}")
+    shown = table(("Name", "Pseudonym", "Link"), links, f"Invitations to {study.name}")
     return {
         tab.links: Html("{}{}").format(file, shown),
         tab.text: gr.update(visible=True, value=invitation_text(study)),
     }
 
 
-def write_links(study: Study, links: list[tuple[str, str]], folder: Path) -> Path:
+def write_links(study: Study, links: list[tuple[str, str, str]], folder: Path) -> Path:
     path = folder / f"invitations-{study.name}.csv"
-    rows = [("name", "link"), *((escape_formula(name), link) for name, link in links)]
+    rows = [INVITATION_COLUMNS, *((escape_formula(name), *rest) for name, *rest in links)]
     path.write_text(rows_to_csv(rows), encoding="utf-8", newline="")
     return path
 

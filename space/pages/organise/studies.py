@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time
 from statistics import median
 from typing import NamedTuple
 
+from annotation.form import answers_of_judgment
 from annotation.report.paper_file import load_paper
 from annotation.report.study_plan import (
     SECONDS_PER_ITEM,
@@ -24,9 +25,11 @@ from annotation.statistics.progress import (
     summarise_annotators,
 )
 from annotation.study import candidates
+from annotation.study.practice import load_practice_examples
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
 from annotation.study.study import DEFAULT_STUDY, NOTICE_FIELDS, Study, StudyNotice, StudyPlan, check_notice
+from annotation.types import Judgment
 from maps.errors import MapsError
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
@@ -225,4 +228,10 @@ def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:
     """The work of each annotator in a study, without judgments of stale items."""
     rows = services.journal.current_judgments(study.name)
     stale_ids = find_stale_judgment_ids(services.whole_atlases, study, rows)
-    return summarise_annotators([row for row in rows if row.judgment_id not in stale_ids])
+    examples = {example.item.key: example for example in load_practice_examples(study.name)}
+
+    def is_right(judgment: Judgment) -> bool:
+        example = examples.get(judgment.item.key)
+        return example is not None and not example.wrong_fields(answers_of_judgment(judgment))
+
+    return summarise_annotators([row for row in rows if row.judgment_id not in stale_ids], is_right)

@@ -110,9 +110,30 @@ def settings_list(study: Study) -> Html:
 def annotators_table(rows: Sequence[AnnotatorSummary]) -> Html:
     if not rows:
         return notice("Nobody has judged anything in this study yet.")
-    header = ("Annotator", "Items judged", "Median seconds", "Agrees with the majority of the others on question one")
-    lines = [(n.annotator, f"{n.items:,}", f"{n.median_seconds:.0f}", majority_agreement_text(n)) for n in rows]
+    header = (
+        *("Annotator", "Items", "Hours", "Median seconds", "Last answer (UTC)", "Practice right", "Controls refused"),
+        *("Agrees with the majority of the others on question one", "Look closer"),
+    )
+    lines = [
+        (
+            each.annotator,
+            f"{each.items:,}",
+            f"{each.hours:.1f}",
+            f"{each.median_seconds:.0f}",
+            "" if each.last_answer is None else f"{each.last_answer:%Y-%m-%d %H:%M}",
+            of_text(each.right_practice_items, each.practice_items),
+            of_text(each.refused_controls, each.controls),
+            majority_agreement_text(each),
+            "; ".join(each.flags),
+        )
+        for each in rows
+    ]
     return table(header, lines, "Annotators")
+
+
+def of_text(count: int, total: int) -> str:
+    """`5 of 7`; empty where there is none."""
+    return f"{count:,} of {total:,}" if total else ""
 
 
 def majority_agreement_text(summary: AnnotatorSummary) -> str:

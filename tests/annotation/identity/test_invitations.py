@@ -15,13 +15,14 @@ KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 
 
 def test_a_link_lets_one_person_into_one_study() -> None:
-    [(name, link)] = invitation_links(["Ada Lovelace"], "pilot", "http://a.org/", KEY, lambda _pseudonym: 3)
+    [(name, pseudonym, link)] = invitation_links(["Ada Lovelace"], "pilot", "http://a.org/", KEY, lambda _pseudonym: 3)
     address = urlparse(link)
     query = parse_qs(address.query)
     assert (name, address.path, query["study"]) == ("Ada Lovelace", "/annotate", ["pilot"])
     assert read_personal_code(query["code"][0], KEY) == PersonalCode("Ada Lovelace", 3)
     [invitation] = query["invitation"]
     ada, grace = derive_pseudonym(" ada  lovelace", KEY), derive_pseudonym("Grace", KEY)
+    assert pseudonym == ada
     assert is_invitation(invitation, "pilot", ada, KEY)
     assert not is_invitation(invitation, "pilot", grace, KEY)
     assert not is_invitation(invitation, "other", ada, KEY)
@@ -31,7 +32,7 @@ def test_a_link_lets_one_person_into_one_study() -> None:
 
 
 def test_where_people_have_a_login_the_link_signs_nobody_in() -> None:
-    [(_, link)] = invitation_links(["ada"], "pilot", "https://a.hf.space", KEY, None)
+    [(_, _, link)] = invitation_links(["ada"], "pilot", "https://a.hf.space", KEY, None)
     assert parse_qs(urlparse(link).query).keys() == {"study", "invitation"}
 
 

@@ -58,15 +58,33 @@ def test_each_person_is_compared_with_the_majority_of_the_others(judge: Judge) -
     ]
     # Head 1: the others of a are b (present) and c (absent), tied; the same for b; the others of c agree: present.
     # Head 2: a is alone.
-    assert summarise_annotators(rows) == [
-        AnnotatorSummary("a", 2, 15.0, 0, 0),
-        AnnotatorSummary("b", 1, 30.0, 0, 0),
-        AnnotatorSummary("c", 1, 50.0, 0, 1),
+    assert agreements(summarise_annotators(rows)) == [
+        ("a", 2, 15.0, 0, 0),
+        ("b", 1, 30.0, 0, 0),
+        ("c", 1, 50.0, 0, 1),
     ]
-    assert summarise_annotators([row for row in rows if row.annotator != "c"])[:2] == [
-        AnnotatorSummary("a", 2, 15.0, 1, 1),
-        AnnotatorSummary("b", 1, 30.0, 1, 1),
+    others = [row for row in rows if row.annotator != "c"]
+    assert agreements(summarise_annotators(others)) == [("a", 2, 15.0, 1, 1), ("b", 1, 30.0, 1, 1)]
+
+
+def agreements(summaries: list[AnnotatorSummary]) -> list[tuple[object, ...]]:
+    return [(s.annotator, s.items, s.median_seconds, s.agreeing_items, s.compared_items) for s in summaries]
+
+
+def test_time_controls_practice_and_reasons_to_look_closer_are_given(judge: Judge) -> None:
+    rows = [judge(f"{n}", head=n, annotator="a", seconds=1.0, **NOTHING) for n in range(9)]
+    rows += [
+        judge("s", head=20, annotator="a", item_kind="swapped", seconds=3.0, flag="contradicts_description", **NOTHING),
+        judge("t", head=21, annotator="b", item_kind="shuffled", seconds=60.0),
+        judge("p", head=1, annotator="a", item_kind="practice", seconds=60.0),
+        judge("q", head=2, annotator="a", item_kind="practice", seconds=60.0),
     ]
+    hasty, careful = summarise_annotators(rows, lambda judgment: judgment.head == 1)
+    assert (hasty.items, hasty.hours) == (10, 12 / 3600)
+    assert (hasty.refused_controls, hasty.controls, careful.refused_controls, careful.controls) == (1, 1, 0, 1)
+    assert (hasty.right_practice_items, hasty.practice_items) == (1, 2)
+    assert hasty.flags == ("median under 3 s", "one answer always", "1 answer against the description")
+    assert (careful.flags, careful.last_answer) == ((), rows[10].submitted_at)
 
 
 def test_controls_are_work_but_no_agreement(judge: Judge) -> None:
