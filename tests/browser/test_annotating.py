@@ -177,7 +177,7 @@ def test_a_withdrawal_is_asked_twice_and_is_for_good(server: BrowserTestApp, pag
 @pytest.mark.parametrize("path", ["annotate?study=nosuch", "annotate?study=over"])
 def test_a_study_that_is_over_or_none_is_said(server: BrowserTestApp, page: Page, path: str) -> None:
     created(server.data, name="over", deadline=BASE_SETTINGS.created_at)
-    sign_in(page, server, "Ada")
+    sign_in(page, server, "Ada", "default")
     page.goto(f"{server.url}/{path}")
     sentence = "The study over is over" if path.endswith("over") else "There is no study 'nosuch' here"
     expect(page.get_by_text(sentence).first).to_be_visible()

@@ -17,9 +17,10 @@ pytestmark = pytest.mark.browser
 HEAD = re.compile(r"L\d+H\d+")
 
 
-def sign_in(page: Page, server: BrowserTestApp, name: str) -> None:
-    created = sorted((server.data / "studies").glob("*.json"))
-    page.goto(f"{server.url}/annotate" + "".join(f"?study={file.stem}" for file in created[-1:]))
+def sign_in(page: Page, server: BrowserTestApp, name: str, study: str | None = None) -> None:
+    """Signs in to a study, by default the one that was created, else the open mode."""
+    created = [file.stem for file in (server.data / "studies").glob("*.json")]
+    page.goto(f"{server.url}/annotate?study={study or next(iter(created), 'default')}")
     page.locator("#name textarea, #name input").fill(name)
     page.get_by_role("button", name="I agree: start").click()
     expect(page.locator("#presence")).to_be_visible()
@@ -133,6 +134,8 @@ def test_back_shows_the_answer_with_those_of_others_and_changes_it_by_a_new_row(
     expect(page.locator("#evidence")).to_contain_text("What others answered")
     expect(page.locator("#evidence")).to_contain_text("No pattern is visible, but one was described")
     page.locator("#presence input").nth(1).click()
+    page.get_by_role("button", name="Change").click()
+    expect(page.locator("#message")).to_contain_text("To keep your answer, submit it again")
     page.get_by_role("button", name="Change").click()
     expect(page.locator("#message")).to_contain_text(f"Saved {head}")
     with sqlite3.connect(server.data / "journal.sqlite") as database:

@@ -36,7 +36,8 @@
   const unlock = () => {
     clearTimeout(changing);
     changing = 0;
-    document.getElementById('questions').inert = false;
+    const form = document.getElementById('questions');
+    if (form) form.inert = false;
     mark();
   };
   // A new item starts at its top, and its description must have been in view before an answer to it can be submitted.
@@ -45,15 +46,20 @@
   const watcher = new IntersectionObserver(entries => {
     for (const {isIntersecting, target} of entries) if (isIntersecting && target === description()) isSeen = true;
   }, {threshold: .5});
+  const isInView = node => {  // now: the observer is told of it a frame later
+    const {top, bottom} = node.getBoundingClientRect();
+    return Math.min(bottom, innerHeight) - Math.max(top, 0) >= (bottom - top) / 2;
+  };
   const showFromTop = () => {
     window.scrollTo(0, 0);
     for (const pane of document.querySelectorAll('.beside, #questions')) pane.scrollTop = 0;
   };
+  let watched = null;
   const watch = () => {
-    const shown = description();
-    isSeen = !shown;
+    watched = description();
+    isSeen = !watched;
     watcher.disconnect();
-    if (shown) watcher.observe(shown);
+    if (watched) watcher.observe(watched);
   };
   document.addEventListener('task-shown', ({detail}) => setTimeout(() => {
     if (detail && detail !== shownTask) { showFromTop(); watch(); }
@@ -75,10 +81,10 @@
   document.addEventListener('click', event => {
     const button = event.target.closest('#submit, #skip, #back');
     if (!button || button.disabled || changing) return;
-    if (button.id === 'submit' && !isSeen) {
+    if (button.id === 'submit' && !isSeen && !isInView(watched)) {
       event.stopImmediatePropagation();
       event.preventDefault();
-      return void description().scrollIntoView({block: 'center'});
+      return void watched.scrollIntoView({block: 'center'});
     }
     setTimeout(lock);
   }, true);
@@ -127,5 +133,8 @@
     button.click();
   }, 15000);
   document.addEventListener('change', () => setTimeout(mark, 30));
-  new MutationObserver(mark).observe(document.body, {childList: true, subtree: true});
+  new MutationObserver(() => {
+    if (description() !== watched) watch();
+    mark();
+  }).observe(document.body, {childList: true, subtree: true});
 }
