@@ -17,6 +17,7 @@ from annotation.report.study_documents import checklist_text, datasheet_latex, p
 from annotation.report.study_plan import PlanAssumptions, PlannedStudy, plan_study
 from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.statistics.summary import AgreementReport, summarise_judgments
+from annotation.study.practice import load_practice_examples
 from annotation.study.store import load_studies
 from annotation.study.study import Study
 from maps.command_line import Subparsers, print_text
@@ -81,8 +82,9 @@ def frozen_plan_words(path: Path) -> str:
 def run_datasheet(options: argparse.Namespace) -> None:
     study = find_study(options)
     plan, report = planned_study(options, study), current_report(options, study)
+    practice = len(load_practice_examples(study.name)) if study.settings.practice else 0
     registration = options.preregistration or frozen_plan_words(preregistration_path(options, study))
-    answers, criteria = datasheet_answers(study, plan, report, options.address, registration)
+    answers, criteria = datasheet_answers(study, plan, report, practice, options.address, registration)
     options.out.mkdir(parents=True, exist_ok=True)
     whole = json.dumps(heds_json(answers, criteria), indent=1, ensure_ascii=False)
     files = {

@@ -7,7 +7,6 @@ from annotation.report.heds_form import Answers, HedsAnswer
 from annotation.report.phrases import COEFFICIENT_NAMES, estimate_words
 from annotation.report.study_plan import PlannedStudy
 from annotation.statistics.summary import AgreementReport
-from annotation.study.practice import load_practice_examples
 from annotation.study.study import Study
 from annotation.types import CONTROL_KINDS
 from maps.text import join_words, pluralize
@@ -20,14 +19,22 @@ CRITERION_FRAMES = {"presence": 2, "precision": 2, "category": 1}  # relative to
 
 
 def datasheet_answers(
-    study: Study, plan: PlannedStudy, report: AgreementReport | None, address: str, preregistration: str
+    study: Study,
+    plan: PlannedStudy,
+    report: AgreementReport | None,
+    practice_items: int,
+    address: str = "",
+    preregistration: str = "",
 ) -> tuple[Answers, dict[str, Answers]]:
     """The answers that are known, and those of section 4 for each question of the form.
 
-    `report` is None before the study; `address` is where the form was; `preregistration` is a link to the frozen plan.
+    `report` is None before the study; `practice_items`: how many come first; `address`: where the form was;
+    `preregistration`: where the frozen plan is, or its hash.
     """
     answers = _resources(study) | _systems(study) | _sample(study, plan)
-    answers |= _evaluators(study, plan, report) | _design(study, address, preregistration) | _ethics(study)
+    answers |= (
+        _evaluators(study, plan, report, practice_items) | _design(study, address, preregistration) | _ethics(study)
+    )
     return answers, {question.field: _criterion(question, report) for question in QUESTIONS}
 
 
@@ -82,13 +89,13 @@ def _sample(study: Study, plan: PlannedStudy) -> Answers:
     }
 
 
-def _evaluators(study: Study, plan: PlannedStudy, report: AgreementReport | None) -> Answers:
+def _evaluators(study: Study, plan: PlannedStudy, report: AgreementReport | None, practice_items: int) -> Answers:
     settings = study.settings
     number = report.annotators if report is not None and report.annotators else plan.annotators
-    practice = pluralize(len(load_practice_examples(study.name)), "practice item")
+    practice = pluralize(practice_items, "practice item")
     training = (
         f"Guidelines, then {practice} with feedback; together they have every answer"
-        if settings.practice
+        if practice_items
         else ("Guidelines; no practice items")
     )
     how = "By personal invitation" if settings.invited_only else "By the address of the study"

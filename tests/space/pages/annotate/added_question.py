@@ -81,7 +81,7 @@ def use_page(data: Path) -> dict[str, Any]:
         updates = for_annotator(page, submit)(state | chosen, REQUEST)
         found["messages"].append(updates[page.message])
         if page.task in updates:
-            state[page.task] = updates[page.task]
+            state[page.task] = updates[page.task] | {"was_asked": True}
             found["visible"].append(updates[page.questions["certainty"]]["visible"])
     services.journal.close()
     with sqlite3.connect(data / "journal.sqlite") as database:

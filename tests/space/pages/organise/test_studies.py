@@ -136,7 +136,7 @@ def test_a_clock_that_leaps_past_the_deadline_shows_no_answers(served: Services,
 def test_a_closed_study_shows_its_answers_and_is_nobodys_newest(served: Services, ada: Annotator) -> None:
     study = studies.create_study(served, SMALL)
     record_judgment(served, study, study.order[0], ada, NONE_SEEN)
-    assert select_study(served, None) == study
+    assert select_study(served, None, study.name) == study
     served.journal.close_study(study, "a-organiser")
     assert answers_hidden_reason(served, study) is None
     assert len(visible_judgments(served, study, ada)) == 1
