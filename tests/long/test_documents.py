@@ -6,6 +6,7 @@ run in a test is named with the reason (NOT_RUN), so that no command of a docume
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,8 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from annotation import form
 from annotation.form import Answers
@@ -26,7 +29,7 @@ from annotation.journal.journal import Journal
 from annotation.study.candidates import load_default_study
 from annotation.study.store import load_studies
 from maps.atlas.reader import CALIBRATION_FILE, Atlas
-from tests.chat_server import good_reply, serve_chat
+from tests.chat_server import completion_response, good_reply, serve_chat
 from tests.hub.loopback import TOKEN, LoopbackHub
 from tests.ports import free_port
 
@@ -55,6 +58,8 @@ QUICKER = {  # what is added to a command that takes an hour, so that it takes a
     "evaluate random": "--layers 29-29",
     "evaluate directions": "--layers 29-29",
     "evaluate attention": "--layers 29-29",
+    # The stand-in describes all heads alike, so no descriptions can be swapped.
+    **dict.fromkeys(("annotation study create", "annotation study plan"), "--controls 0"),
     "--batch": "--redo",  # the command before it has described all heads
 }
 PEOPLE = ("a-3f9c2b81d0e4", "a-000000000001", "a-000000000002")  # the first is the one that the README withdraws
@@ -138,6 +143,13 @@ def calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def reply_to_any_question(body: dict[str, Any]) -> Response:
+    """A description, or a judgment where the form's questions are asked."""
+    is_form = '"presence"' in str(body["messages"])
+    judgment = {"reasoning": "No.", "presence": "absent_none", "precision": "not asked", "category": "not asked"}
+    return completion_response(json.dumps(judgment)) if is_form else good_reply(body)
+
+
 @pytest.fixture
 def place(tmp_path: Path, hub: LoopbackHub) -> Iterator[Place]:
     """A clean checkout with this environment as its `.venv`."""
@@ -149,7 +161,8 @@ def place(tmp_path: Path, hub: LoopbackHub) -> Iterator[Place]:
         shutil.copy(ROOT / path, folder / path)
     (folder / ".venv").symlink_to(sys.prefix)
     hub.account |= {"name": "user", "fullname": "user"}  # whose Spaces and datasets the documents name
-    with serve_chat(good_reply) as chat:
+    (folder / "people.csv").write_text("name\nAda\nGrace\n", encoding="utf-8")
+    with serve_chat(reply_to_any_question) as chat:
         yield Place(
             folder,
             os.environ
