@@ -105,7 +105,18 @@ def create_load_study(data: Path, load: Load) -> None:
         swapped = load.controls // 2
         shuffled = load.controls - swapped
         wanted = studies.StudyRequest(
-            STUDY_NAME, described, load.heads, "uniform", load.per_item, 0, swapped, shuffled, False, load.each, None, 0
+            STUDY_NAME,
+            described,
+            load.heads,
+            "uniform",
+            load.per_item,
+            0,
+            swapped,
+            shuffled,
+            False,
+            load.each,
+            None,
+            "0",
         )
         studies.create_study(used, wanted)
     finally:

@@ -1,7 +1,7 @@
 """Shares of judgments with intervals that heed that the judgments of one item depend on each other.
 
 Percentile bootstraps are too narrow for shares near 0 or 1: in simulated studies of the paper's size the interval of a
-share of 2 % held the truth 77 times of 100 (`python -m benchmarks.interval_coverage`). So the score interval is used,
+share of 2 % held the truth 76 times of 100 (`python -m benchmarks.interval_coverage`). So the score interval is used,
 with as many judgments as would be worth the same if each were of an item of its own.
 """
 

@@ -30,7 +30,7 @@ def created(page: Page) -> None:
     page.get_by_role("tab", name="New study").click()
     page.locator("#study-name input, #study-name textarea").fill("whole")
     for name, number in NUMBERS.items():
-        page.locator(f"#study-{name} input").fill(str(number))
+        page.locator(f"#study-{name} input, #study-{name} textarea").fill(str(number))
     page.locator("#preview").click()
     holds = page.locator("#preview-summary")
     items = "6 items: 4 heads of SmolLM2-135M-Instruct (calibrated), described by offline, and 2 controls"

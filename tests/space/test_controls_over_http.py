@@ -16,7 +16,7 @@ from tests.space.running import Visitor, run_app
 
 pytestmark = pytest.mark.process
 
-STUDY = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 15, "uniform", 2, 0, 5, 5, False, 0, None, 0)
+STUDY = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 15, "uniform", 2, 0, 5, 5, False, 0, None, "0")
 
 
 def test_the_address_of_a_head_shows_the_same_item_whatever_the_head_is(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_the_study_and_its_organiser_go_on_seeing_the_descriptions(used: Service
     assert len(all_studies(used)["default"].order) == len(used.whole_atlas(MODEL).head_ids)
     assert studies.describer_choices(used) == [f"{MODEL} · {SCRIBE}", f"{MODEL} · offline"]
     another = studies.build_study(
-        used, studies.StudyRequest("next", f"{MODEL} · offline", 270, "uniform", 1, 0, 0, 0, False, 0, None, 0)
+        used, studies.StudyRequest("next", f"{MODEL} · offline", 270, "uniform", 1, 0, 0, 0, False, 0, None, "0")
     )
     assert len(another.order) == 270
 
@@ -419,7 +419,7 @@ def test_an_older_file_hides_nothing_and_a_new_one_keeps_the_choice(used: Servic
 
 
 def test_an_organiser_chooses_and_is_told(used: Services) -> None:
-    request = studies.StudyRequest("next", f"{MODEL} · offline", 4, "uniform", 1, 0, 0, 0, False, 0, None, 0)
+    request = studies.StudyRequest("next", f"{MODEL} · offline", 4, "uniform", 1, 0, 0, 0, False, 0, None, "0")
     hiding = studies.build_study(used, request)
     showing = studies.build_study(used, replace(request, hides_descriptions=False))
     assert (hiding.settings.hides_descriptions, showing.settings.hides_descriptions) == (True, False)

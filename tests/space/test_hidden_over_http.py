@@ -17,7 +17,7 @@ from tests.space.described_atlas import MODEL, make_described_atlas, word_of, wo
 from tests.space.running import AppUnderTest, fetch_text, run_app
 
 pytestmark = pytest.mark.process
-STUDY = StudyRequest("pilot", f"{MODEL} · offline", 12, "uniform", 2, 0, 4, 4, False, 0, None, 0)
+STUDY = StudyRequest("pilot", f"{MODEL} · offline", 12, "uniform", 2, 0, 4, 4, False, 0, None, "0")
 
 
 def told_heads(app: AppUnderTest, study: Study) -> set[HeadId]:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.process
 
 SECRET = "WHAT-GRACE-REMARKED"
 NOT_YOURS = "Only an organiser can do that"
-PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 1, 1, True, 0, None, 0)
+PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 1, 1, True, 0, None, "0")
 
 # A name that Gradio numbers (opened_2) stands for the first of its kind.
 TABLE = {name: audience for name, (audience, _) in FUNCTIONS.items()}

@@ -113,7 +113,7 @@ def preview_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> 
         plan = studies.plan_new_study(page.services, study, request)
     except MapsError as error:
         return {tab.summary: notice(str(error), "problem"), tab.create_button: gr.update(visible=False)}
-    seed = {tab.fields["seed"]: study.settings.seed}  # what was drawn, so that the study is the one in the preview
+    seed = {tab.fields["seed"]: str(study.settings.seed)}  # what was drawn, so that the study is the one in the preview
     return {tab.summary: plan_html(plan), tab.create_button: gr.update(visible=True)} | seed
 
 

@@ -57,7 +57,7 @@ class StudyRequest:
     practice: bool
     per_annotator: float | None
     deadline: str | None
-    seed: float | None
+    seed: str | None
     annotators: float | None = None
     hides_descriptions: bool = True
     invited_only: bool = False
@@ -134,7 +134,7 @@ def build_study(services: Services, request: StudyRequest) -> Study:
         practice=bool(request.practice),
         per_annotator=parse_whole_number("The limit per person", request.per_annotator or 0, 0) or None,
         deadline=parse_deadline(request.deadline),
-        seed=draw_seed() if request.seed is None else parse_whole_number("The seed", request.seed, 0, MAX_SEED),
+        seed=parse_seed(request.seed),
         annotators=parse_whole_number("The number of invited annotators", request.annotators or 0, 0) or None,
         hides_descriptions=bool(request.hides_descriptions),
         invited_only=bool(request.invited_only),
@@ -159,6 +159,16 @@ def parse_whole_number(label: str, value: object, minimum: int, maximum: int = M
     if not minimum <= value <= maximum:
         raise MapsError(f"{label} is {value:,.0f}; it must be from {minimum} to {maximum:,}.")
     return int(value)
+
+
+def parse_seed(text: str | None) -> int:
+    """The seed as typed; one is drawn if the field is empty. MapsError for anything but a whole number."""
+    digits = (text or "").strip()
+    if not digits:
+        return draw_seed()
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(MAX_SEED))):
+        raise MapsError("The seed is not a whole number; leave it empty to have one drawn.")
+    return parse_whole_number("The seed", int(digits), 0, MAX_SEED)
 
 
 def parse_deadline(day: str | None) -> datetime | None:

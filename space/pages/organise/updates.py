@@ -10,7 +10,7 @@ from gradio.blocks import Block
 
 from annotation import form
 from annotation.export.files import EXPORT_FORMATS
-from annotation.study.sampling import SAMPLE_METHODS
+from annotation.study.sampling import MAX_SEED, SAMPLE_METHODS
 from annotation.study.study import MAX_NOTICE_LENGTH, Study
 from maps.errors import MapsError
 from space.components.markup import Html, anchor, join_html, notice
@@ -111,7 +111,13 @@ class NewStudyTab:
             fields["per_annotator"] = count_field("Most items per person (0: no limit)", 0, "study-most")
             fields["annotators"] = count_field("Invited annotators (0: unknown)", 0, "study-annotators")
             fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
-            fields["seed"] = count_field("Seed (empty: drawn; whoever knows it can tell controls)", None, "study-seed")
+            # Not a gr.Number: one without a value shows, and sends, 0.
+            fields["seed"] = gr.Textbox(
+                label="Seed (empty: drawn; whoever knows it can tell controls)",
+                max_length=len(str(MAX_SEED)),
+                elem_id="study-seed",
+                min_width=160,
+            )
         fields["practice"] = gr.Checkbox(True, label="Worked examples before the first item")
         fields["hides_descriptions"] = gr.Checkbox(
             True,
@@ -141,7 +147,7 @@ class NewStudyTab:
         self.create_button = gr.Button("Create study", variant="primary", visible=False, elem_id="create")
 
 
-def count_field(label: str, value: int | None, elem_id: str) -> gr.Number:
+def count_field(label: str, value: int, elem_id: str) -> gr.Number:
     """A field for a whole number; `studies.build_study` checks its range."""
     return gr.Number(value, label=label, precision=0, elem_id=elem_id, min_width=160)
 

@@ -21,7 +21,7 @@ from space.services import Services
 from space.web.sessions import Annotator
 from tests.space.judging import record_judgment
 
-PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 0, 0, False, 0, None, 0)
+PILOT = StudyRequest("pilot", "SmolLM2-135M-Instruct · offline", 6, "uniform", 2, 0, 0, 0, False, 0, None, "0")
 ORGANISER = Annotator("Organiser", "a-organiser")
 NONE_SEEN = Answers("absent_none", None, None, "<script>alert(1)</script>")
 FALSE_SEEN = Answers("absent_described", None, None, "")

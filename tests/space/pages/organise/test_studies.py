@@ -23,7 +23,7 @@ from tests.space.conftest import record_consent
 from tests.space.judging import record_judgment
 
 DESCRIBED = "SmolLM2-135M-Instruct · offline"
-PILOT = StudyRequest("pilot", DESCRIBED, 40, "uniform", 3, 10, 2, 2, True, 0, None, 0)
+PILOT = StudyRequest("pilot", DESCRIBED, 40, "uniform", 3, 10, 2, 2, True, 0, None, "0")
 NONE_SEEN = Answers("absent_none", None, None, "")
 
 
@@ -64,7 +64,8 @@ def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, m
         ({"sample": "odd"}, "not a sampling method"),
         ({"deadline": "soon"}, "written like"),
         ({"deadline": "2020-01-01"}, "has passed already"),
-        ({"seed": -1}, "from 0 to"),
+        ({"seed": "-1"}, "not a whole number"),
+        ({"seed": "9" * 16}, "from 0 to"),
         ({"per_annotator": 3}, "overlap"),
     ],
 )
@@ -202,8 +203,8 @@ def test_a_plan_takes_its_answers_from_the_paper_or_from_a_study_here(served: Se
 
 @pytest.mark.slow  # four whole studies
 def test_a_study_without_a_seed_draws_one(served: Services) -> None:
-    blank = replace(PILOT, seed=None)
+    blank = replace(PILOT, seed="")
     seeds = {studies.build_study(served, blank).settings.seed for _ in range(3)}
     assert len(seeds) == 3
-    seed = float(seeds.pop())  # as the page sends it back
-    assert studies.build_study(served, replace(blank, seed=seed)).settings.seed == seed
+    seed = seeds.pop()
+    assert studies.build_study(served, replace(blank, seed=f" {seed} ")).settings.seed == seed
