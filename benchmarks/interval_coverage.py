@@ -39,11 +39,9 @@ def bootstrap_coverage(model: AnswerModel, judgments: list[int], studies: int) -
     for number in range(studies):
         answers = simulate_answers(model, items, np.random.default_rng([1, number]))
         for name, definition in HEADLINE_RATES.items():
-            given = answers[definition.question.field]
-            eligible = given.isin(definition.base_codes).to_numpy(dtype=bool)
-            accepted = given.isin(definition.accepted_codes).to_numpy(dtype=bool) & eligible
-            hits, bases = (np.bincount(items, each, len(judgments)).astype(np.float64) for each in (accepted, eligible))
-            low, high = bootstrap_interval(hits, bases, number)
+            accepted, base = definition.select(answers)
+            hits, bases = (np.bincount(items, each, len(judgments)) for each in (accepted & base, base))
+            low, high = bootstrap_interval(hits.astype(np.float64), bases.astype(np.float64), number)
             if low is not None and high is not None:
                 covered[name].append(low <= model.rate(name) <= high)
     return {name: float(np.mean(each)) for name, each in covered.items()}

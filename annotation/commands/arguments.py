@@ -69,6 +69,15 @@ def load_selected_study(options: argparse.Namespace) -> Study | None:
     return load_studies(studies_folder(options)).get(options.study)
 
 
+def find_named_study(options: argparse.Namespace, name: str) -> Study:
+    """The study of that name; MapsError, with the names that there are, if there is none."""
+    folder = studies_folder(options)
+    studies = load_studies(folder)
+    if name not in studies:
+        raise MapsError(f"There is no study {name!r} in {folder}. The studies are: {', '.join(studies) or 'none'}.")
+    return studies[name]
+
+
 def find_stale_judgments(
     options: argparse.Namespace, study: Study | None, judgments: Sequence[Judgment]
 ) -> Collection[str] | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annotation.commands.arguments import add_data_option, data_folder, journal_path, load_selected_study
-from annotation.identity.invitations import INVITATION_COLUMNS, invitation_links, parse_people
+from annotation.commands.arguments import add_data_option, data_folder, find_named_study, journal_path
+from annotation.identity.invitations import invitation_links, invitations_csv, parse_people
 from annotation.identity.key import load_or_create_pseudonym_key
 from annotation.journal.journal import Journal
 from maps.command_line import Subparsers, print_text
 from maps.errors import MapsError
 from maps.files.atomic import write_file
-from maps.files.csv_export import escape_formula, rows_to_csv
 
 
 def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -39,10 +38,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    study = load_selected_study(options)
-    if study is None:
-        folder = data_folder(options) / "studies"
-        raise MapsError(f"There is no study {options.study!r} in {folder}; check the name and --data.")
+    study = find_named_study(options, options.study)
     try:
         people = parse_people(options.people.read_text(encoding="utf-8-sig").splitlines())
     except OSError as error:
@@ -53,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     with Journal(journal_path(options)) as journal:
         numbers = None if options.logins else journal.personal_link_number
         links = invitation_links(people, study.name, options.address, key, numbers)
-    text = rows_to_csv([INVITATION_COLUMNS, *((escape_formula(name), *rest) for name, *rest in links)])
+    text = invitations_csv(links)
     if options.out is None:
         print_text(text.replace("\r\n", "\n").rstrip("\n"))
     else:

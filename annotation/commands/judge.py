@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from annotation.commands.arguments import (
     add_data_option,
     data_folder,
+    find_named_study,
     find_stale_judgments,
     journal_path,
-    load_selected_study,
 )
 from annotation.journal.journal import Journal
 from annotation.judges.ask import ask_judge, judge_questions, open_questions
@@ -23,7 +23,6 @@ from annotation.statistics.evidence import EvidenceTables, MeasureCorrelation, c
 from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
 from annotation.statistics.model_judges import judge_report
 from annotation.study.study import Study
-from annotation.types import CONTROL_KINDS
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, positive_int, print_text, whole_number
 from maps.commands.arguments import add_server_options, chat_from, model_name
@@ -67,10 +66,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    study = load_selected_study(options)
-    if study is None:
-        folder = data_folder(options) / "studies"
-        raise MapsError(f"There is no study {options.study!r} in {folder}; check the name and --data.")
+    study = find_named_study(options, options.study)
     path = judges_file(data_folder(options), study.name)
     if options.model:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +94,7 @@ def ask(options: argparse.Namespace, study: Study, path: Path) -> None:
     if options.dry_run:
         return
     try:
-        found = ask_judge(questions, path, chat, options.seed, options.concurrency)
+        found = ask_judge(todo, path, chat, options.seed, options.concurrency)
     finally:
         if chat.budget.answer_count or chat.budget.lost_count:
             print_text(chat.budget.cost_summary())
@@ -119,12 +115,11 @@ def open_judge(options: argparse.Namespace, budget: Budget) -> Chat:
 def report_paragraphs(options: argparse.Namespace, study: Study, rows: list[Row]) -> list[list[str]]:
     """A paragraph for each judge of the study."""
     people, evidence = people_and_evidence(options, study)
-    items = sum(item.item_kind not in CONTROL_KINDS for item in study.order)
     epsilon = EPSILONS[options.people]
     reports = [
         judge_report(people, judge, judge_answers(rows, judge), epsilon, options.seed) for judge in judges_of(rows)
     ]
-    return [judge_paragraph(each, items, evidence) for each in reports]
+    return [judge_paragraph(each, len(study.true_items), evidence) for each in reports]
 
 
 def people_and_evidence(options: argparse.Namespace, study: Study) -> tuple[CountedJudgments, list[MeasureCorrelation]]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from annotation.commands.arguments import add_data_option, data_folder, studies_folder
+from annotation.commands.arguments import add_data_option, data_folder, find_named_study, studies_folder
 from annotation.commands.study_design import add_design_options, design_study
 from annotation.commands.study_documents import add_document_commands
 from annotation.commands.study_plan import add_plan_command
@@ -20,7 +20,6 @@ from annotation.study.study import Study
 from annotation.types import Ending
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text
-from maps.errors import MapsError
 from maps.text import pluralize
 from maps.types import HeadId
 
@@ -135,11 +134,7 @@ def state_line(study: Study, ending: Ending | None) -> str:
 
 
 def run_show(options: argparse.Namespace) -> None:
-    studies = load_studies(studies_folder(options))
-    if options.name not in studies:
-        names = ", ".join(studies) or "none"
-        raise MapsError(f"There is no study {options.name!r} in {studies_folder(options)}. The studies are: {names}.")
-    study = studies[options.name]
+    study = find_named_study(options, options.name)
     for name, value in study.settings.shown_values().items():
         print_text(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
     print_text(state_line(study, recorded_endings(options).get(study.name)))

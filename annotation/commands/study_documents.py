@@ -8,7 +8,13 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from annotation.commands.arguments import add_data_option, data_folder, journal_path, studies_folder
+from annotation.commands.arguments import (
+    add_data_option,
+    data_folder,
+    find_named_study,
+    journal_path,
+    studies_folder,
+)
 from annotation.commands.study_plan import add_assumption_options, answer_model
 from annotation.journal.journal import Journal
 from annotation.report.heds import datasheet_answers
@@ -17,8 +23,7 @@ from annotation.report.study_documents import checklist_text, datasheet_latex, p
 from annotation.report.study_plan import PlanAssumptions, PlannedStudy, plan_study
 from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
 from annotation.statistics.summary import AgreementReport, summarise_judgments
-from annotation.study.practice import load_practice_examples
-from annotation.study.store import load_studies
+from annotation.study.practice import practice_of_study
 from annotation.study.study import Study
 from maps.command_line import Subparsers, print_text
 from maps.errors import MapsError
@@ -55,7 +60,7 @@ def add_document_commands(actions: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def run_preregister(options: argparse.Namespace) -> None:
-    study = find_study(options)
+    study = find_named_study(options, options.name)
     file = studies_folder(options) / f"{study.name}.json"
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     text = preregistration_text(planned_study(options, study), digest, datetime.now(UTC))
@@ -80,9 +85,9 @@ def frozen_plan_words(path: Path) -> str:
 
 
 def run_datasheet(options: argparse.Namespace) -> None:
-    study = find_study(options)
+    study = find_named_study(options, options.name)
     plan, report = planned_study(options, study), current_report(options, study)
-    practice = len(load_practice_examples(study.name)) if study.settings.practice else 0
+    practice = len(practice_of_study(study))
     registration = options.preregistration or frozen_plan_words(preregistration_path(options, study))
     answers, criteria = datasheet_answers(study, plan, report, practice, options.address, registration)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -96,14 +101,6 @@ def run_datasheet(options: argparse.Namespace) -> None:
         write_file(options.out / name, text.encode())
     print_text(f"{', '.join(files)} are in {options.out}.")
     print_text(f"Left to you in the datasheet: {', '.join(open_numbers(answers, criteria))}.")
-
-
-def find_study(options: argparse.Namespace) -> Study:
-    studies = load_studies(studies_folder(options))
-    if options.name not in studies:
-        names = ", ".join(studies) or "none"
-        raise MapsError(f"There is no study {options.name!r} in {studies_folder(options)}. The studies are: {names}.")
-    return studies[options.name]
 
 
 def planned_study(options: argparse.Namespace, study: Study) -> PlannedStudy:

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from annotation.identity import pseudonyms
 from annotation.identity.tokens import PersonalCode, make_invitation, make_personal_code
 from maps.errors import MapsError
+from maps.files.csv_export import escape_formula, rows_to_csv
 
-INVITATION_COLUMNS = ("name", "pseudonym", "link")
+Invitation = tuple[str, str, str]  # name, pseudonym, link
 
 
 def parse_people(lines: Iterable[str]) -> list[str]:
@@ -29,7 +30,7 @@ def parse_people(lines: Iterable[str]) -> list[str]:
 
 def invitation_links(
     people: Iterable[str], study: str, address: str, key: bytes, link_number: Callable[[str], int] | None
-) -> list[tuple[str, str, str]]:
+) -> list[Invitation]:
     """The name, the pseudonym and the link of each person.
 
     `link_number` gives how many personal links of a pseudonym were replaced; None where people have a login of the Hub:
@@ -43,3 +44,9 @@ def invitation_links(
             query["code"] = make_personal_code(PersonalCode(name, link_number(pseudonym)), key)
         links.append((name, pseudonym, f"{address.rstrip('/')}/annotate?{urlencode(query)}"))
     return links
+
+
+def invitations_csv(links: Iterable[Invitation]) -> str:
+    """The links as a CSV with a heading."""
+    rows = ((escape_formula(name), pseudonym, link) for name, pseudonym, link in links)
+    return rows_to_csv([("name", "pseudonym", "link"), *rows])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
@@ -43,34 +43,39 @@ def new_session(code: PersonalCode) -> Session:
 
 
 def make_personal_code(code: PersonalCode, key: bytes) -> str:
-    return URLSafeSerializer(check_key(key), salt="maps personal link", signer_kwargs=_SIGNER).dumps(list(code))
+    return _lasting_serializer("maps personal link", key).dumps(list(code))
 
 
 def read_personal_code(text: object, key: bytes) -> PersonalCode | None:
     """The code in a personal link that this key signed; None for anything else. Never raises."""
-    if not isinstance(text, str) or not _may_be_signed(text):
-        return None
-    try:
-        name, number = URLSafeSerializer(check_key(key), salt="maps personal link", signer_kwargs=_SIGNER).loads(text)
-    except BadData:
-        return None
-    return PersonalCode(str(name), int(number))
+    content = _read_lasting(text, "maps personal link", key)
+    return None if content is None else PersonalCode(str(content[0]), int(content[1]))
 
 
 def make_invitation(study: str, pseudonym: str, key: bytes) -> str:
-    """What lets one person into a study that is for invited people only; in their link."""
-    return URLSafeSerializer(check_key(key), salt="maps invitation", signer_kwargs=_SIGNER).dumps([study, pseudonym])
+    """The text in an invited person's link that lets them into a study for invited people only."""
+    return _lasting_serializer("maps invitation", key).dumps([study, pseudonym])
 
 
 def is_invitation(text: object, study: str, pseudonym: str, key: bytes) -> bool:
     """Whether this key signed the text for this person and study. Never raises."""
+    return _read_lasting(text, "maps invitation", key) == [study, pseudonym]
+
+
+def _lasting_serializer(salt: str, key: bytes) -> URLSafeSerializer:
+    """Signs texts that do not expire; one made with another salt counts for nothing."""
+    return URLSafeSerializer(check_key(key), salt=salt, signer_kwargs=_SIGNER)
+
+
+def _read_lasting(text: object, salt: str, key: bytes) -> list[Any] | None:
+    """The list in a text that this key signed with this salt; None for anything else."""
     if not isinstance(text, str) or not _may_be_signed(text):
-        return False
+        return None
     try:
-        invited = URLSafeSerializer(check_key(key), salt="maps invitation", signer_kwargs=_SIGNER).loads(text)
+        content: list[Any] = _lasting_serializer(salt, key).loads(text)
     except BadData:
-        return False
-    return bool(invited == [study, pseudonym])
+        return None
+    return content
 
 
 def make_session_token(session: Session, key: bytes) -> str:

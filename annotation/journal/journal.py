@@ -252,6 +252,10 @@ class Journal(Database):
             values += tuple(getattr(item, name) for name in ITEM_COLUMNS)
         return [judgment_from_row(row) for row in self.select(f"{query} ORDER BY position", values)]
 
+    def has_judgments(self, study: str) -> bool:
+        """Whether a study has a judgment of somebody who did not withdraw."""
+        return bool(self.select(f"SELECT 1 FROM judgments WHERE study = ? AND {NOT_WITHDRAWN_SQL} LIMIT 1", (study,)))
+
     def all_judgments(self, study: str | None = None, *, include_withdrawn: bool = False) -> list[Judgment]:
         """All judgments in the order of storing, superseded ones too; those of withdrawn annotators only on request."""
         who = "1" if include_withdrawn else NOT_WITHDRAWN_SQL

@@ -48,7 +48,7 @@ def open_questions(questions: Sequence[JudgeQuestion], path: Path, judge: str, s
 
 
 def ask_judge(questions: Sequence[JudgeQuestion], path: Path, chat: Chat, seed: int, concurrency: int) -> RunCounts:
-    """Asks what the judge has not answered yet; stores each answer, and each failure with its reason, at once.
+    """Asks these questions; stores each answer, and each failure with its reason, at once.
 
     Raises DescriberError if the run cannot continue.
     """
@@ -62,4 +62,4 @@ def ask_judge(questions: Sequence[JudgeQuestion], path: Path, chat: Chat, seed: 
         return {**asdict(question.item), "judge": chat.model, "prompt_hash": question.prompt_hash}
 
     run = StoredRun(chat, ask, identify, seed, doing="judging")
-    return run.run_with(open_writer(path), lambda: open_questions(questions, path, chat.model, seed), concurrency)
+    return run.run_with(open_writer(path), lambda: questions, concurrency)

@@ -26,39 +26,35 @@ def judges_file(data_folder: Path, study: str) -> Path:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """All rows, answers and failures; none without the file. A last line that was cut off is left out.
+    """All rows, answers and failures; none without the file. A last line without its end is left out.
 
     Raises MapsError for any other damage.
     """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    whole, rest = lines[:-1], lines[-1]
+    *lines, _unfinished = path.read_bytes().split(b"\n")
     try:
-        rows = [json.loads(line) for line in whole]
+        rows = [json.loads(line) for line in lines]
         if not all(isinstance(row, dict) and {"judge", *ITEM_COLUMNS} <= row.keys() for row in rows):
             raise ValueError("a line is not a row")
     except ValueError as error:
         raise MapsError(f"{path} is damaged ({error}); repair or delete that line.") from error
-    if rest:
-        _cut(path, len(rest.encode()))
     return rows
-
-
-def _cut(path: Path, size: int) -> None:
-    """Takes an unfinished last line away, so that the next row begins on a line of its own."""
-    with path.open("r+b") as file:
-        file.truncate(path.stat().st_size - size)
 
 
 @contextmanager
 def open_writer(path: Path) -> Iterator[Callable[[Row], None]]:
-    """Yields a function that stores a row: on disk when it returns."""
+    """Yields a function that stores a row: on disk when it returns. One process writes at a time: see `lock_folder`.
+
+    A last line that a kill left without its end is taken away first, so that the next row begins on a line of its own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("ab") as file:
+        unfinished = path.read_bytes().rpartition(b"\n")[2]
+        file.truncate(file.tell() - len(unfinished))
 
         def store(row: Row) -> None:
-            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 

@@ -8,7 +8,6 @@ from annotation.report.phrases import COEFFICIENT_NAMES, estimate_words
 from annotation.report.study_plan import PlannedStudy
 from annotation.statistics.summary import AgreementReport
 from annotation.study.study import Study
-from annotation.types import CONTROL_KINDS
 from maps.text import join_words, pluralize
 
 ENGLISH = 42  # the option's place in the form's list of languages
@@ -69,7 +68,7 @@ def _systems(study: Study) -> Answers:
 
 def _sample(study: Study, plan: PlannedStudy) -> Answers:
     settings = study.settings
-    controls = sum(item.item_kind in CONTROL_KINDS for item in study.order)
+    true_items, controls = len(study.true_items), plan.size.controls
     power = plan.forecast.power.get(POWER_SHARE)
     value = (
         ""
@@ -81,7 +80,7 @@ def _sample(study: Study, plan: PlannedStudy) -> Answers:
     )
     is_stratified = settings.sample == "stratified"
     return {
-        "3.1.1": _text(f"{len(study.order):,}: {len(study.order) - controls:,} descriptions and {controls:,} controls"),
+        "3.1.1": _text(f"{len(study.order):,}: {true_items:,} descriptions and {controls:,} controls"),
         "3.1.2": _chosen(2, words="quarters of the model's layers") if is_stratified else _chosen(1),
         "3.1.3.1": _text("Simulated studies with assumed answers, put through the statistics of the report"),
         "3.1.3.2": _text(value or f"{NOT_APPLICABLE}: the study has no controls"),

@@ -20,7 +20,6 @@ from annotation.statistics.planning import (
 )
 from annotation.study.study import Study, StudySettings
 from annotation.study.workload import StudySize, is_enough, sizes_for, study_size
-from annotation.types import CONTROL_KINDS
 from maps.text import join_words, pluralize
 
 SECONDS_PER_ITEM = 45
@@ -97,10 +96,8 @@ def plan_study(study: Study, assumptions: PlanAssumptions, studies: int = SIMULA
     size = study_size(study)
     minimum = size.minimum_annotators
     annotators = None if minimum is None else max(minimum, study.settings.annotators or 0)
-    controls = [item for item in study.order if item.item_kind in CONTROL_KINDS]
-    true_items = [item for item in study.order if item.item_kind not in CONTROL_KINDS]
-    counts = [(annotators or 1) if item.item_kind == "overlap" else size.per_item for item in true_items]
-    forecast = forecast_study(assumptions.model, counts, [size.per_item] * len(controls), studies)
+    counts = [(annotators or 1) if item.item_kind == "overlap" else size.per_item for item in study.true_items]
+    forecast = forecast_study(assumptions.model, counts, [size.per_item] * size.controls, studies)
     return PlannedStudy(study, size, annotators, assumptions, forecast)
 
 

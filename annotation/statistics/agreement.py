@@ -191,6 +191,20 @@ def tabulate_joint_answers(first: Counts, second: Counts, categories: int) -> Co
     return np.bincount(cells, minlength=categories**2).reshape(categories, categories)
 
 
+def compare_raters(
+    first: Counts, second: Counts, categories: int, items: int, seed: int, undefined_reason: str
+) -> tuple[int, BootstrapEstimate, BootstrapEstimate]:
+    """On how many items two raters both have an answer, the share of equal answers, and Cohen's κ, with intervals.
+
+    `first` and `second` are as in `tabulate_joint_answers`, `items` as in `joint_items`. `undefined_reason` is given
+    where no item has both answers.
+    """
+    table = tabulate_joint_answers(first, second, categories)
+    joint, n = joint_items(table, items, seed), int(table.sum())
+    share = estimate_statistic(same_answer_share, joint, n, undefined_reason)
+    return n, share, estimate_statistic(cohen_kappa, joint, n, NO_VARIATION) if n else share
+
+
 def joint_items(table: NDArray[np.integer[Any]], items: int, seed: int) -> BootstrapItems:
     """The items as two raters answered them: a (categories, categories) table each, with a 1 at (first, second).
 

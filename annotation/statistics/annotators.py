@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from annotation.statistics import agreement
-from annotation.statistics.bootstrap import BootstrapEstimate, estimate_statistic
+from annotation.statistics.agreement import compare_raters
+from annotation.statistics.bootstrap import BootstrapEstimate
 from annotation.statistics.ratings import Ratings, majority_codes_of_others
 
 NO_MAJORITY = "the others have no majority on any of this annotator's items"
@@ -33,11 +33,8 @@ def compare_with_majority(ratings: Ratings, seed: int) -> list[MajorityCompariso
     answered_by_others = ratings.counts.sum(1)[ratings.item_numbers] > 1  # (answers,)
     comparisons = []
     for annotator, answers in zip(ratings.annotators, ratings.answers_by_annotator(), strict=True):
-        table = agreement.tabulate_joint_answers(ratings.codes[answers], majority[answers], len(ratings.question.codes))
-        joint = agreement.joint_items(table, len(ratings.items), seed)
-        n = int(table.sum())
+        codes, own = len(ratings.question.codes), ratings.codes[answers]
+        n, share, kappa = compare_raters(own, majority[answers], codes, len(ratings.items), seed, NO_MAJORITY)
         alone = int((~answered_by_others[answers]).sum())
-        share = estimate_statistic(agreement.same_answer_share, joint, n, NO_MAJORITY)
-        kappa = estimate_statistic(agreement.cohen_kappa, joint, n, agreement.NO_VARIATION) if n else share
         comparisons.append(MajorityComparison(annotator, len(answers), alone, len(answers) - alone - n, share, kappa))
     return comparisons

@@ -1,4 +1,4 @@
-"""Shares of judgments with intervals that heed that the judgments of one item depend on each other.
+"""Shares of judgments, with intervals that allow for the judgments of one item being alike.
 
 Percentile bootstraps are too narrow for shares near 0 or 1: in simulated studies of the paper's size the interval of a
 share of 2 % held the truth 76 times of 100 (`python -m benchmarks.interval_coverage`). So the score interval is used,

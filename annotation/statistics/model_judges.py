@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from annotation.form import QUESTIONS, FormQuestion
-from annotation.statistics import agreement
+from annotation.statistics.agreement import compare_raters
 from annotation.statistics.alt_test import AltTest, run_alt_test
-from annotation.statistics.bootstrap import BootstrapEstimate, estimate_statistic
+from annotation.statistics.bootstrap import BootstrapEstimate
 from annotation.statistics.evidence import correlate_with_people, mean_precision_by_description
 from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
 from annotation.statistics.rates import AcceptanceRates, compare_with_controls
@@ -68,8 +68,5 @@ def _compare_on_question(
     ratings = collect_ratings(people, question)
     majority = majority_codes(ratings.counts)
     model = pd.Index(question.codes).get_indexer(pd.Index([answers.get(item) for item in ratings.items], dtype=object))
-    table = agreement.tabulate_joint_answers(model, majority, len(question.codes))
-    joint, n = agreement.joint_items(table, len(ratings.items), seed), int(table.sum())
-    share = estimate_statistic(agreement.same_answer_share, joint, n, NO_MAJORITY)
-    kappa = estimate_statistic(agreement.cohen_kappa, joint, n, agreement.NO_VARIATION) if n else share
-    return JudgeOnQuestion(run_alt_test(ratings, answers, epsilon), n, share, kappa)
+    found = compare_raters(model, majority, len(question.codes), len(ratings.items), seed, NO_MAJORITY)
+    return JudgeOnQuestion(run_alt_test(ratings, answers, epsilon), *found)

@@ -138,8 +138,7 @@ def forecast_study(
         for name, interval in _report_intervals(answers, items, number).items():
             intervals[name].append(interval)
         if len(controls):
-            accepted = answers["presence"].isin(RATE_DEFINITIONS["recognised"].accepted_codes).to_numpy(dtype=bool)
-            true = estimate_rate(accepted, np.ones_like(accepted), items, NO_JUDGMENTS)
+            true = estimate_rate(*RATE_DEFINITIONS["recognised"].select(answers), items, NO_JUDGMENTS)
             for place, share in enumerate(shares):
                 accepted = _simulate_acceptance(share, model.agreement, controls, random)
                 chance = estimate_rate(accepted, np.ones_like(accepted), controls, NO_JUDGMENTS)
@@ -152,7 +151,7 @@ def forecast_study(
 
 
 def simulate_answers(model: AnswerModel, items: Counts, random: np.random.Generator) -> pd.DataFrame:
-    """One simulated answer for each entry of `items`, as a table of judgments."""
+    """One simulated answer to questions one and two for each entry of `items`, the number of its item."""
     pairs = list(model.shares)
     probabilities = np.array([model.shares[pair] for pair in pairs])
     probabilities /= probabilities.sum()
@@ -163,7 +162,7 @@ def simulate_answers(model: AnswerModel, items: Counts, random: np.random.Genera
         question.field: np.array([pair[place] for pair in pairs], dtype=object)[drawn]
         for place, question in enumerate((PRESENCE, PRECISION))
     }
-    return pd.DataFrame({"key": items, "annotator": np.arange(len(items)).astype(str), **columns})
+    return pd.DataFrame(columns)
 
 
 def _simulate_acceptance(share: float, alpha: float, items: Counts, random: np.random.Generator) -> np.ndarray:
@@ -177,10 +176,7 @@ def _report_intervals(answers: pd.DataFrame, items: Counts, seed: int) -> dict[s
     """The intervals that the report would give; nan for both ends where it gives none."""
     found: dict[str, tuple[float | None, float | None]] = {}
     for name, definition in HEADLINE_RATES.items():
-        given = answers[definition.question.field]
-        accepted = given.isin(definition.accepted_codes).to_numpy(dtype=bool)
-        eligible = given.isin(definition.base_codes).to_numpy(dtype=bool)
-        rate = estimate_rate(accepted, eligible, items, definition.empty_base_reason)
+        rate = estimate_rate(*definition.select(answers), items, definition.empty_base_reason)
         found[name] = rate.low, rate.high
     counts = np.zeros((items.max(initial=-1) + 1, len(PRESENCE.codes)), dtype=np.int64)
     np.add.at(counts, (items, pd.Index(PRESENCE.codes).get_indexer(pd.Index(answers["presence"]))), 1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from annotation.form import DESCRIBED_CODES, PRECISION, PRESENCE, FormQuestion
 from annotation.statistics.clustered_rates import RateEstimate, estimate_rate
@@ -29,6 +30,12 @@ class RateDefinition:
     accepted_codes: tuple[str, ...]
     base_codes: tuple[str, ...]
     empty_base_reason: str
+
+    def select(self, rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which judgments are accepted, and which are in the base; both (judgments,)."""
+        answers = rows[self.question.field]
+        accepted, base = (answers.isin(codes).to_numpy(dtype=bool) for codes in (self.accepted_codes, self.base_codes))
+        return accepted, base
 
 
 CORRECT_CODES = ("absent_none", "present_described")  # the description is right about whether a pattern is visible
@@ -66,10 +73,7 @@ def compute_acceptance(rows: pd.DataFrame) -> AcceptanceRates:
     item_numbers = numbers.astype(np.int64)
     rates = {}
     for name, definition in RATE_DEFINITIONS.items():
-        answers = rows[definition.question.field]
-        accepted = answers.isin(definition.accepted_codes).to_numpy(dtype=bool)
-        eligible = answers.isin(definition.base_codes).to_numpy(dtype=bool)
-        rates[name] = estimate_rate(accepted, eligible, item_numbers, definition.empty_base_reason)
+        rates[name] = estimate_rate(*definition.select(rows), item_numbers, definition.empty_base_reason)
     return AcceptanceRates(len(items), len(rows), rates)
 
 

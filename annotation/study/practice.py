@@ -12,7 +12,7 @@ from pathlib import Path
 
 from annotation.form import QUESTIONS, Answers
 from annotation.study.file import mappings_from_data
-from annotation.study.study import ItemContent
+from annotation.study.study import ItemContent, Study
 from annotation.types import StudyItem
 
 EXAMPLES_FILE = Path(__file__).parents[1] / "data" / "practice.json"
@@ -43,3 +43,8 @@ def load_practice_examples(study: str) -> tuple[PracticeExample, ...]:
         shown = ItemContent(mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"])
         examples.append(PracticeExample(item, shown, Answers(**row["answers"], comment=""), row["feedback"]))
     return tuple(examples)
+
+
+def practice_of_study(study: Study) -> tuple[PracticeExample, ...]:
+    """The practice items that come first in a study; none if it has no practice."""
+    return load_practice_examples(study.name) if study.settings.practice else ()

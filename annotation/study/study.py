@@ -172,10 +172,14 @@ class Study:
     def items_by_head(self) -> dict[HeadId, list[StudyItem]]:
         """The items of each sampled head, without the controls: one, or one for each operation."""
         items: dict[HeadId, list[StudyItem]] = {}
-        for item in self.order:
-            if item.item_kind in COUNTED_KINDS:
-                items.setdefault(HeadId(item.layer, item.head), []).append(item)
+        for item in self.true_items:
+            items.setdefault(HeadId(item.layer, item.head), []).append(item)
         return items
+
+    @cached_property
+    def true_items(self) -> tuple[StudyItem, ...]:
+        """The items without the controls."""
+        return tuple(item for item in self.order if item.item_kind in COUNTED_KINDS)
 
     @cached_property
     def overlap_items(self) -> int:

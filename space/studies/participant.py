@@ -32,9 +32,7 @@ class Participant:
     @cached_property
     def examples_by_key(self) -> dict[str, PracticeExample]:
         """The practice examples by item key; none if the study has no practice."""
-        if not self.study.settings.practice:
-            return {}
-        return {example.item.key: example for example in practice.load_practice_examples(self.study.name)}
+        return {example.item.key: example for example in practice.practice_of_study(self.study)}
 
     @cached_property
     def items_by_handle(self) -> dict[str, StudyItem]:

@@ -19,7 +19,7 @@ from annotation.statistics.labels import compute_labels
 from annotation.statistics.model_judges import JudgeReport, judge_report
 from annotation.statistics.summary import AgreementReport, summarise_judgments
 from annotation.study.study import DEFAULT_STUDY, Study, StudySettings, layers_by_model, stale_judgment_ids
-from annotation.types import COUNTED_KINDS, Judgment, StudyItem
+from annotation.types import Judgment, StudyItem
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.atlases.hidden import hidden_heads
@@ -115,11 +115,6 @@ def judge_reports(services: Services, study: Study) -> list[JudgeReport]:
 def _compare_judges(key: _ResultsKey, path: Path, _changed: int) -> list[JudgeReport]:
     people, rows = _count_judgments(key), read_rows(path)
     return [judge_report(people, each, judge_answers(rows, each), EPSILONS[ASSUMED_PEOPLE]) for each in judges_of(rows)]
-
-
-def count_true_items(study: Study) -> int:
-    """How many of a study's items are no controls."""
-    return sum(item.item_kind in COUNTED_KINDS for item in study.order)
 
 
 def visible_judgments(services: Services, study: Study, annotator: Annotator | None) -> list[Judgment]:

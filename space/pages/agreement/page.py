@@ -20,7 +20,6 @@ from space.services import Services
 from space.studies.current import answers_hidden_reason, select_study
 from space.studies.results import (
     StudyResults,
-    count_true_items,
     find_stale_judgment_ids,
     heads_hidden_by_others,
     judge_reports,
@@ -61,8 +60,8 @@ def build(services: Services, page: gr.Blocks) -> None:
         results = study_results(services, study)
         sections = report_sections(results)
         if results.report.judgments:
-            judges, items = judge_reports(services, study), count_true_items(study)
-            sections[-1] += judges_section(judges, items, results.report.evidence or ())
+            judges, evidence = judge_reports(services, study), results.report.evidence or ()
+            sections[-1] += judges_section(judges, len(study.true_items), evidence)
         return [study.name, report_summary(study, results), *sections]
 
     @for_visitors

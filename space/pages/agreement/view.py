@@ -19,7 +19,7 @@ from annotation.statistics.pairs import PairEstimate
 from annotation.statistics.rates import RATE_DEFINITIONS, TRUE_ITEMS
 from annotation.statistics.summary import AgreementReport, JudgmentGroup
 from maps.text import pluralize
-from space.components.markup import Html, bullet_list, table
+from space.components.markup import Html, bullet_list, join_html, table
 
 INTERVAL_HEADING = "95 % interval, or why there is none"
 MAJORITY = ("Annotator", "Same answer", "Cohen's kappa", "Items", "Items where the others tie", "Items of nobody else")
@@ -119,7 +119,7 @@ def judges_section(reports: Sequence[JudgeReport], items: int, evidence: Sequenc
     """Language models that answered the same questions; empty without any."""
     if not reports:
         return Html("")
-    found = Html("").join(bullet_list(judge_paragraph(report, items, evidence)) for report in reports)
+    found = join_html(bullet_list(judge_paragraph(report, items, evidence)) for report in reports)
     intro = "Their answers are kept apart and enter none of the figures above."
     return heading("Language models as judges") + paragraph([intro]) + found
 

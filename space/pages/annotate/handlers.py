@@ -110,8 +110,7 @@ def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) 
     if annotator is None or has_withdrawn or not outbox.has_consented(services, annotator):
         notices = notice(WITHDRAWN_MESSAGE) if has_withdrawn else link_notice
         token = token or (None if services.is_on_space else sessions.visitor_token(services))
-        welcome = welcome_updates(page, study, requested_item, notices)
-        welcome[page.task] |= {"invitation": invitation}  # a login or a name comes first
+        welcome = welcome_updates(page, study, requested_item, notices, invitation)
         return welcome | copies | {page.token: token}
     participant = Participant(services, study, annotator)
     task = tasks.restore_task(participant, browser_state, inputs[page.draft])

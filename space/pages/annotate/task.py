@@ -281,7 +281,7 @@ def contradiction_hint(task: AnnotationTask) -> str | None:
     """What to ask about an answer that contradicts whether a pattern is described; worked examples have feedback."""
     if task.item is None or task.practice_example is not None:
         return None
-    content = task.participant.item_content(task.item)
+    content = task.participant.study.contents[task.item.key]
     return form.contradiction_hint(content.observed_pattern, task.answers.presence)
 
 

@@ -108,9 +108,13 @@ def dependent_questions(questions: dict[str, gr.Radio]) -> list[gr.Radio]:
 
 
 def welcome_updates(
-    page: AnnotatePage, study: Study, requested_item: StudyItem | None = None, notices: str = ""
+    page: AnnotatePage,
+    study: Study,
+    requested_item: StudyItem | None = None,
+    notices: str = "",
+    invitation: object = None,
 ) -> Updates:
-    """The page before signing in. The browser keeps the study and the head that the address asked for.
+    """The page before signing in. The browser keeps the study, head and invitation that the address named.
 
     Without other notices, it says why nobody can judge at the moment, if that is so.
     """
@@ -120,7 +124,7 @@ def welcome_updates(
         page.welcome_column: gr.update(visible=True),
         page.welcome: welcome_html(study),
         page.form_column: gr.update(visible=False),
-        page.task: {"study": study.name, "wanted": wanted},
+        page.task: {"study": study.name, "wanted": wanted, "invitation": invitation},
         page.notices: notices or (notice(reason) if reason else ""),
     }
 
@@ -213,9 +217,8 @@ def evidence_html(task: AnnotationTask) -> Html:
             others = notice("Nobody else has judged this item yet.")
     title = f"Mappings of {head_name(task)}" if in_open_study else "Mappings"
     mappings = mapping_list(task.participant.item_content(item).mappings, shown_count=None, linked=False)
-    on_phone = Html('<div class="on-phone">{}</div>').format(
-        description_html(task)
-    )  # above the mappings, always in view
+    # Above the mappings, where it stays in view.
+    on_phone = Html('<div class="on-phone">{}</div>').format(description_html(task))
     signs = Html('<p class="hint">{}</p>').format(TOKEN_SIGNS)
     return sticky_panel(Html("{}<h1>{}</h1>{}{}{}").format(on_phone, title, signs, mappings, others), title)
 

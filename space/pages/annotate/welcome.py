@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from annotation.report.study_plan import SECONDS_PER_ITEM, hours_words
-from annotation.study.practice import load_practice_examples
+from annotation.study.practice import load_practice_examples, practice_of_study
 from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.study.workload import study_size
 from maps.text import pluralize
@@ -56,8 +58,8 @@ def work_words(study: Study) -> str:
     settings, size = study.settings, study_size(study)
     most = settings.per_annotator or len(study.order)
     if settings.annotators:
-        most = min(most, -(-size.total_judgments(settings.annotators) // settings.annotators))
-    practice = len(load_practice_examples(study.name)) if settings.practice else 0
+        most = min(most, ceil(size.total_judgments(settings.annotators) / settings.annotators))
+    practice = len(practice_of_study(study))
     hours = hours_words((most + practice) * SECONDS_PER_ITEM / 3600)
     first = f", after {pluralize(practice, 'practice item')} with feedback" if practice else ""
     return f"You are asked for up to {pluralize(most, 'item')}{first}: {hours} in all. {stop}"

@@ -8,10 +8,9 @@ from typing import Protocol
 
 import gradio as gr
 
-from annotation.identity.invitations import INVITATION_COLUMNS, invitation_links, parse_people
+from annotation.identity.invitations import Invitation, invitation_links, invitations_csv, parse_people
 from annotation.study.study import DEFAULT_STUDY, Study
 from maps.errors import MapsError
-from maps.files.csv_export import escape_formula, rows_to_csv
 from space.components.markup import Html, table
 from space.pages.annotate.welcome import TITLE, work_words
 from space.pages.organise import adjudication, studies
@@ -77,10 +76,9 @@ def invite_people(page: HasInviteTab, _organiser: Annotator, inputs: Inputs, add
     }
 
 
-def write_links(study: Study, links: list[tuple[str, str, str]], folder: Path) -> Path:
+def write_links(study: Study, links: list[Invitation], folder: Path) -> Path:
     path = folder / f"invitations-{study.name}.csv"
-    rows = [INVITATION_COLUMNS, *((escape_formula(name), *rest) for name, *rest in links)]
-    path.write_text(rows_to_csv(rows), encoding="utf-8", newline="")
+    path.write_text(invitations_csv(links), encoding="utf-8", newline="")
     return path
 
 

@@ -25,7 +25,7 @@ from annotation.statistics.progress import (
     summarise_annotators,
 )
 from annotation.study import candidates
-from annotation.study.practice import load_practice_examples
+from annotation.study.practice import practice_of_study
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
 from annotation.study.study import DEFAULT_STUDY, NOTICE_FIELDS, Study, StudyNotice, StudyPlan, check_notice
@@ -100,7 +100,7 @@ def describer_choices(services: Services) -> list[str]:
 def pilot_choices(services: Services) -> list[str]:
     """What a plan can take its answers from: the paper, or a study with answers here."""
     names = studies_newest_first(services)
-    return [PAPER_CHOICE, *(name for name in names if services.journal.current_judgments(name))]
+    return [PAPER_CHOICE, *(name for name in names if services.journal.has_judgments(name))]
 
 
 def count_described_heads(services: Services, choice: str) -> int:
@@ -238,7 +238,7 @@ def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:
     """The work of each annotator in a study, without judgments of stale items."""
     rows = services.journal.current_judgments(study.name)
     stale_ids = find_stale_judgment_ids(services.whole_atlases, study, rows)
-    examples = {example.item.key: example for example in load_practice_examples(study.name)}
+    examples = {example.item.key: example for example in practice_of_study(study)}
 
     def is_right(judgment: Judgment) -> bool:
         example = examples.get(judgment.item.key)

@@ -20,7 +20,7 @@ from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment, StudyItem
 from maps.text import pluralize
 from maps.types import HeadId
-from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel, table
+from space.components.markup import Html, anchor, bullet_list, join_html, mapping_list, notice, sticky_panel, table
 
 
 def study_address(study: str, item: int | None = None, reveal_answers: bool = False) -> str:
@@ -77,13 +77,9 @@ def study_detail_html(study: Study, progress: StudyProgress, state_text: str, ad
 def plan_html(plan: PlannedStudy) -> Html:
     """What a new study would be, need, cost and show."""
     summary = summary_sentences(plan.study, plan.assumptions.model.seconds)
-    lists = [
-        Html("<ul>{}</ul>").format(join_html(Html("<li>{}</li>").format(line) for line in lines))
-        for lines in (summary, plan_sentences(plan))
-    ]
     expected = table(TABLE_HEADER, expectation_rows(plan), "What the study can be expected to report")
     return Html("{}<h2>What it can show</h2>{}{}<p>Once created, a study cannot be changed.</p>").format(
-        lists[0], lists[1], expected
+        bullet_list(summary), bullet_list(plan_sentences(plan)), expected
     )
 
 

@@ -1,4 +1,4 @@
-"""Shares of judgments with intervals that heed that judgments of one item are alike."""
+"""Shares of judgments, with intervals that allow for the judgments of one item being alike."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from space.pages.agreement.view import judges_section
 from space.pages.annotate import task as tasks
 from space.services import Services
 from space.studies.participant import Participant
-from space.studies.results import StudyResults, count_true_items, judge_reports, study_results, visible_judgments
+from space.studies.results import StudyResults, judge_reports, study_results, visible_judgments
 from space.web.sessions import Annotator
 
 ANSWERS = Answers("absent_none", None, None, "")
@@ -74,4 +74,4 @@ def test_judges_stand_beside_people_and_enter_no_figure(served: Services, ada: A
     [report] = judge_reports(served, study)
     assert (report.judge, report.items) == ("wise", 1)
     assert study_results(served, study).report == before
-    assert "wise judged 1 of 270 items" in judges_section([report], count_true_items(study), ())
+    assert "wise judged 1 of 270 items" in judges_section([report], len(study.true_items), ())
