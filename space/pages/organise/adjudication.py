@@ -62,6 +62,11 @@ def parse_selection(text: object) -> OrganiserSelection:
     return selection
 
 
+def selected_study(services: Services, text: object) -> Study:
+    """The study of the selection that a page sends back; MapsError if it is no selection or there is no such study."""
+    return find_study(services, parse_selection(text).study)
+
+
 def study_disagreements(services: Services, study: Study) -> list[Disagreement]:
     """All items on which annotators differ, most disagreement first, with the decisions so far."""
     return find_disagreements(study.order, services.journal.current_judgments(study.name))

@@ -140,7 +140,7 @@ def create_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> U
 def ask_to_open_answers(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
     """Explains what showing the answers to annotators means, before it is done."""
     tab = page.study
-    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
+    study = adjudication.selected_study(page.services, inputs[page.selection])
     if answers_hidden_reason(page.services, study) is None:
         already_open = notice("The answers of this study are shown already.")
         return {tab.notice: already_open, tab.confirm_button: gr.update(visible=False)}
@@ -154,7 +154,7 @@ def ask_to_open_answers(page: OrganisePage, _organiser: Annotator, inputs: Input
 def open_answers(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
     """Shows the answers of a study to its annotators from now on."""
     tab = page.study
-    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
+    study = adjudication.selected_study(page.services, inputs[page.selection])
     page.services.journal.open_answers(study.name, organiser.pseudonym)
     return {
         tab.notice: notice(f"The answers of {study.name} are now shown to its annotators.", "receipt"),
@@ -166,7 +166,7 @@ def open_answers(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Up
 def ask_to_close_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
     """Explains what closing a study means, before it is done."""
     tab = page.study
-    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
+    study = adjudication.selected_study(page.services, inputs[page.selection])
     if not can_be_closed(page.services, study):
         cannot = notice("This study is over already, or it is the one that is always open.")
         return {tab.close_notice: cannot, tab.close_confirm_button: gr.update(visible=False)}
@@ -181,7 +181,7 @@ def ask_to_close_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs
 def close_study(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
     """Ends a study, whose answers are open from now on."""
     tab = page.study
-    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
+    study = adjudication.selected_study(page.services, inputs[page.selection])
     page.services.journal.close_study(study, organiser.pseudonym)
     selection = adjudication.new_selection(page.services, organiser, study, None, reveal_answers=False)
     return page_updates(page, organiser, selection) | {
@@ -226,7 +226,7 @@ def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updat
 
 def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: str) -> Updates:
     services = page.services
-    study = studies.find_study(services, adjudication.parse_selection(inputs[page.selection]).study)
+    study = adjudication.selected_study(services, inputs[page.selection])
     rows = services.journal.all_judgments(study.name)
     stale = find_stale_judgment_ids(services.whole_atlases, study, rows)
 

@@ -13,7 +13,7 @@ from annotation.study.study import DEFAULT_STUDY, Study
 from maps.errors import MapsError
 from space.components.markup import Html, table
 from space.pages.annotate.welcome import TITLE, work_words
-from space.pages.organise import adjudication, studies
+from space.pages.organise import adjudication
 from space.services import Services
 from space.web.downloads import one_time_link
 from space.web.organisers import for_organisers_at_address, with_problems_in
@@ -60,7 +60,7 @@ def connect_invite_tab(here: HasInviteTab) -> None:
 def invite_people(page: HasInviteTab, _organiser: Annotator, inputs: Inputs, address: str) -> Updates:
     """A table with the links, the same as a file, and a text to send with one of them."""
     services, tab = page.services, page.invite
-    study = studies.find_study(services, adjudication.parse_selection(inputs[page.selection]).study)
+    study = adjudication.selected_study(services, inputs[page.selection])
     if study.name == DEFAULT_STUDY:
         raise MapsError("The open mode needs no invitation: everybody may judge in it. Choose a study.")
     people = parse_people((inputs[tab.people] or "").splitlines())

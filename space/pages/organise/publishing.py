@@ -15,7 +15,7 @@ from maps.errors import MapsError
 from maps.hub.names import DATASET_NAME_PATTERN
 from space.components.markup import Html, bullet_list, join_html, notice, table
 from space.jobs.job import ANNOTATION, Step
-from space.pages.organise import adjudication, studies
+from space.pages.organise import adjudication
 from space.services import Services
 from space.studies.current import answers_hidden_reason
 from space.studies.results import find_stale_judgment_ids
@@ -72,9 +72,9 @@ def connect_publish_tab(here: HasPublishTab) -> None:
         button.click(guarded, inputs, [tab.message], **PRIVATE_EVENT)
 
 
-def selected_study(page: HasPublishTab, inputs: Inputs) -> tuple[Study, list[Judgment]]:
+def judged_study(page: HasPublishTab, inputs: Inputs) -> tuple[Study, list[Judgment]]:
     """The study that is shown, and its judgments; raises MapsError if there are none."""
-    study = studies.find_study(page.services, adjudication.parse_selection(inputs[page.selection]).study)
+    study = adjudication.selected_study(page.services, inputs[page.selection])
     rows = list(page.services.journal.all_judgments(study.name))
     if not rows:
         raise MapsError(f"Nobody has judged anything in {study.name} yet.")
@@ -83,7 +83,7 @@ def selected_study(page: HasPublishTab, inputs: Inputs) -> tuple[Study, list[Jud
 
 def release_of(page: HasPublishTab, inputs: Inputs) -> tuple[Study, Release]:
     """The study that is shown and its release, as it would be published now."""
-    study, rows = selected_study(page, inputs)
+    study, rows = judged_study(page, inputs)
     stale = find_stale_judgment_ids(page.services.whole_atlases, study, rows)
     return study, make_release(rows, study, str(inputs[page.publish.repo] or "").strip() or "user/name", stale)
 
@@ -131,7 +131,7 @@ def make_release_public(page: HasPublishTab, _organiser: Annotator, inputs: Inpu
 
 def run_publish(page: HasPublishTab, inputs: Inputs, options: tuple[str, ...]) -> Updates:
     """Runs the command `annotation publish`, which reads the ledger if there is one."""
-    study, _ = selected_study(page, inputs)
+    study, _ = judged_study(page, inputs)
     repo = str(inputs[page.publish.repo] or "").strip()
     if not DATASET_NAME_PATTERN.fullmatch(repo):
         raise MapsError("Name the dataset on the Hub: user/name.")
