@@ -171,7 +171,26 @@ class Ending:
         return self.study
 
 
-LedgerRow = StoredJudgment | Consent | Withdrawal | Opening | Ending
+StudyAction = Literal["paused", "resumed", "extended"]
+
+
+@dataclass(frozen=True)
+class StudyChange:
+    """What an organiser changed of a running study: paused it, let it go on, or moved its deadline to `ends_at`."""
+
+    change_id: str
+    study: str
+    action: str
+    ends_at: datetime | None
+    organiser: str
+    changed_at: datetime
+
+    @property
+    def row_id(self) -> str:
+        return self.change_id
+
+
+LedgerRow = StoredJudgment | Consent | Withdrawal | Opening | Ending | StudyChange
 
 
 @dataclass(frozen=True)
@@ -183,10 +202,11 @@ class LedgerRows:
     withdrawals: tuple[Withdrawal, ...]
     openings: tuple[Opening, ...] = ()
     endings: tuple[Ending, ...] = ()
+    changes: tuple[StudyChange, ...] = ()
 
     @property
     def all_rows(self) -> tuple[LedgerRow, ...]:
-        return (*self.judgments, *self.consents, *self.withdrawals, *self.openings, *self.endings)
+        return (*self.judgments, *self.consents, *self.withdrawals, *self.openings, *self.endings, *self.changes)
 
 
 def adjudication_item(item: StudyItem) -> StudyItem:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from annotation.commands.study_documents import add_document_commands
 from annotation.commands.study_plan import add_plan_command
 from annotation.journal.endings import OVER_REASONS
 from annotation.journal.journal import Journal
+from annotation.journal.study_changes import deadline_of, is_paused
 from annotation.statistics.progress import compute_study_progress
 from annotation.study.candidates import load_fresh_items
 from annotation.study.store import check_study_name, load_studies, save_study
 from annotation.study.study import Study
-from annotation.types import Ending
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text
 from maps.text import pluralize
@@ -105,39 +106,58 @@ def operations_text(study: Study) -> str:
 def run_list(options: argparse.Namespace) -> None:
     folder = studies_folder(options)
     studies = load_studies(folder).values()
-    ended = recorded_endings(options)
-    for study in sorted(studies, key=lambda study: study.settings.created_at, reverse=True):
-        state = "over" if study.name in ended or study.is_past_deadline(datetime.now(UTC)) else "open"
-        print_text(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
+    with opened_journal(options) as journal:
+        for study in sorted(studies, key=lambda study: study.settings.created_at, reverse=True):
+            state = "over" if over_reason(journal, study) else pause_text(journal, study)
+            print_text(f"{study.name} ({state}, created {study.settings.created_at:%Y-%m-%d}): {study_summary(study)}")
     if not studies:
         print_text(f"There is no study in {folder} yet; create one: `python -m annotation study create`.")
 
 
-def recorded_endings(options: argparse.Namespace) -> dict[str, Ending]:
-    """The recorded end of each study, by name; empty without a journal."""
+@contextmanager
+def opened_journal(options: argparse.Namespace) -> Iterator[Journal | None]:
+    """The journal of the data folder; None if nobody has judged yet."""
     path = data_folder(options) / "journal.sqlite"
     if not path.is_file():
-        return {}
+        yield None
+        return
     with Journal(path) as journal:
-        return journal.endings()
+        yield journal
 
 
-def state_line(study: Study, ending: Ending | None) -> str:
-    """Whether a study is over, since when and why."""
+def over_reason(journal: Journal | None, study: Study) -> str | None:
+    """Why nobody judges any more, as a clause; None if people do."""
+    if journal is not None:
+        return journal.over_reason(study)
+    deadline = study.settings.deadline
+    return OVER_REASONS["deadline"] if deadline is not None and datetime.now(UTC) >= deadline else None
+
+
+def pause_text(journal: Journal | None, study: Study) -> str:
+    return "paused" if journal is not None and is_paused(journal, study.name) else "open"
+
+
+def state_lines(journal: Journal | None, study: Study) -> str:
+    """Whether a study is over, since when and why, and whether its deadline was moved."""
+    ending = journal.endings().get(study.name) if journal is not None else None
     if ending is not None:
-        return (
-            f"state: over since {ending.ended_at:%Y-%m-%d %H:%M} (UTC): {OVER_REASONS.get(ending.reason, 'it ended')}"
-        )
-    if study.is_past_deadline(datetime.now(UTC)):
+        reason = OVER_REASONS.get(ending.reason, "it ended")
+        return f"state: over since {ending.ended_at:%Y-%m-%d %H:%M} (UTC): {reason}"
+    if over_reason(journal, study) is not None:
         return "state: nobody judges any more, its deadline has passed; the app records the end"
-    return "state: running"
+    lines = [f"state: {'running' if pause_text(journal, study) == 'open' else 'paused'}"]
+    deadline = study.settings.deadline if journal is None else deadline_of(journal, study)
+    if deadline is not None and deadline != study.settings.deadline:
+        lines.append(f"deadline moved to: {deadline:%Y-%m-%d %H:%M} (UTC)")
+    return "\n".join(lines)
 
 
 def run_show(options: argparse.Namespace) -> None:
     study = find_named_study(options, options.name)
     for name, value in study.settings.shown_values().items():
         print_text(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
-    print_text(state_line(study, recorded_endings(options).get(study.name)))
+    with opened_journal(options) as journal:
+        print_text(state_lines(journal, study))
     fresh = set(load_fresh_items(study, Atlas.open(options.atlas).named_by_reading()) if options.atlas else study.order)
     stale = [item for item in study.order if item not in fresh]
     print_text(progress_lines(study, data_folder(options) / "journal.sqlite", {item.key for item in stale}))

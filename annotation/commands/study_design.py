@@ -8,6 +8,7 @@ from pathlib import Path
 
 from annotation.commands.arguments import parse_deadline
 from annotation.study.candidates import create_study, main_describer
+from annotation.study.panel import PRESETS, panel_settings
 from annotation.study.sampling import MAX_SEED, SAMPLE_METHODS, draw_seed
 from annotation.study.study import NOTICE_FIELDS, Study, StudyNotice, StudyPlan, check_notice
 from maps.atlas.reader import Atlas
@@ -23,6 +24,11 @@ NOTICE_HELP = {  # what people are told before they take part
     "ethics": "who approved the study, with its number, or why nobody had to",
     "payment": "what annotators get",
     "next_steps": "what happens after an annotator's last item",
+}
+EXIT_HELP = {  # what people are given at the end
+    "completed": "a code, or an address to go back to, for whoever is done; {id} in it is the person's id at the panel",
+    "screened_out": "the same for whoever fails the practice or finds nothing left to judge",
+    "declined": "the same for whoever does not agree to take part",
 }
 SHOW_DESCRIPTIONS_HELP = (
     "go on showing the descriptions of these heads in the app's explorer: visitors miss nothing, but an annotator who "
@@ -47,6 +53,8 @@ def add_design_options(p: argparse.ArgumentParser) -> None:
     number("--swapped", type=whole_number, help="number of controls with another head's, or operation's, description")
     number("--shuffled", type=whole_number, help="number of controls with shuffled mappings")
     p.add_argument("--no-practice", action="store_true", help="skip the worked examples at the start")
+    pass_help = "give items only to people who answer at least N practice items right (default: to everybody)"
+    number("--practice-pass", type=whole_number, default=0, help=pass_help)
     number("--per-annotator", type=positive_int, help="most items for one annotator (default: no limit)")
     annotators_help = (
         "number of invited annotators: with an overlap, the study ends by itself once so many have judged it "
@@ -64,6 +72,12 @@ def add_design_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--show-descriptions", action="store_true", help=SHOW_DESCRIPTIONS_HELP)
     invited_help = "only people with an invitation (`annotation invite`) take part (default: whoever has the link)"
     p.add_argument("--invited-only", action="store_true", help=invited_help)
+    panel_help = "the panel that people come from: its links hold a person's id (default: none)"
+    p.add_argument("--panel", choices=sorted(PRESETS), default="", help=panel_help)
+    parameter_help = "the name of the link's parameter that holds a person's id (default: that of the panel)"
+    p.add_argument("--panel-parameter", default="", metavar="NAME", help=parameter_help)
+    for name, text in EXIT_HELP.items():
+        p.add_argument(f"--{name.replace('_', '-')}", default="", metavar="CODE", help=text)
     for name, text in NOTICE_HELP.items():
         p.add_argument(f"--{name.replace('_', '-')}", default="", metavar="TEXT", help=text)
 
@@ -103,6 +117,10 @@ def plan_from_options(options: argparse.Namespace) -> StudyPlan:
         hides_descriptions=not options.show_descriptions,
         per_operation=options.per_operation,
         invited_only=options.invited_only,
+        practice_pass=options.practice_pass,
+        panel=panel_settings(
+            options.panel, options.panel_parameter, options.completed, options.screened_out, options.declined
+        ),
         notice=check_notice(StudyNotice(**{name: getattr(options, name) for name in NOTICE_FIELDS})),
     )
 

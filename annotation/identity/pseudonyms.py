@@ -51,6 +51,11 @@ def derive_pseudonym(name: str, key: bytes) -> str:
     return PSEUDONYM_PREFIX + _keyed_hash("pseudonym", normalise_name(name), key)[:12]
 
 
+def derive_panel_pseudonym(study: str, panel_id: str, key: bytes) -> str:
+    """The pseudonym of somebody from a panel in one study; no name has it. A panel may give ids for one study only."""
+    return PSEUDONYM_PREFIX + _keyed_hash("panel", f"{study}\n{panel_id}", key)[:12]
+
+
 def derive_handle_key(pseudonym: str, key: bytes) -> bytes:
     """The key of one person's item handles: nobody can use a handle that another person was given."""
     return bytes.fromhex(_keyed_hash("item handles", pseudonym, key))

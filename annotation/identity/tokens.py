@@ -19,6 +19,7 @@ from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 from annotation.identity.pseudonyms import check_key
 
 MAX_TOKEN_LENGTH = 4096
+ANYBODY_WITH_THE_LINK, THE_PANEL = "anybody", "panel"  # in place of a pseudonym, which begins with a-
 SESSION_DAYS = 30  # a token older than this counts for nothing; every visit makes a new one
 _SIGNER = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
 
@@ -31,15 +32,23 @@ class PersonalCode(NamedTuple):
 
 
 class Session(NamedTuple):
-    """One sign-in: of whom, by which of their links, and its own id, by which it can be ended."""
+    """One sign-in: of whom, by which of their links, and its own id, by which it can be ended.
+
+    Of somebody from a panel, `name` is their id there, and `panel` is the study that they came to.
+    """
 
     name: str
     link_number: int
     session_id: str
+    panel: str = ""
 
 
 def new_session(code: PersonalCode) -> Session:
     return Session(*code, secrets.token_hex(16))
+
+
+def new_panel_session(study: str, panel_id: str) -> Session:
+    return Session(panel_id, 0, secrets.token_hex(16), study)
 
 
 def make_personal_code(code: PersonalCode, key: bytes) -> str:
@@ -52,14 +61,17 @@ def read_personal_code(text: object, key: bytes) -> PersonalCode | None:
     return None if content is None else PersonalCode(str(content[0]), int(content[1]))
 
 
-def make_invitation(study: str, pseudonym: str, key: bytes) -> str:
-    """The text in an invited person's link that lets them into a study for invited people only."""
-    return _lasting_serializer("maps invitation", key).dumps([study, pseudonym])
+def make_invitation(study: str, invited: str, key: bytes) -> str:
+    """The text in a link that lets somebody into a study for invited people only.
+
+    `invited` is a person's pseudonym, `ANYBODY_WITH_THE_LINK`, or `THE_PANEL`, whose people are let in by their id.
+    """
+    return _lasting_serializer("maps invitation", key).dumps([study, invited])
 
 
-def is_invitation(text: object, study: str, pseudonym: str, key: bytes) -> bool:
-    """Whether this key signed the text for this person and study. Never raises."""
-    return _read_lasting(text, "maps invitation", key) == [study, pseudonym]
+def is_invitation(text: object, study: str, invited: str, key: bytes) -> bool:
+    """Whether this key signed the text for this study and person, or group. Never raises."""
+    return _read_lasting(text, "maps invitation", key) == [study, invited]
 
 
 def _lasting_serializer(salt: str, key: bytes) -> URLSafeSerializer:
@@ -92,10 +104,10 @@ def read_session_token(token: object, key: bytes) -> Session | None:
         return None
     serializer = URLSafeTimedSerializer(check_key(key), salt="maps session", signer_kwargs=_SIGNER)
     try:
-        name, number, session_id = serializer.loads(token, max_age=SESSION_DAYS * 24 * 60 * 60)
+        name, number, session_id, panel = serializer.loads(token, max_age=SESSION_DAYS * 24 * 60 * 60)
     except BadData:
         return None
-    return Session(str(name), int(number), str(session_id))
+    return Session(str(name), int(number), str(session_id), str(panel))
 
 
 def _may_be_signed(text: str) -> bool:

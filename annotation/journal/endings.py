@@ -7,6 +7,7 @@ from datetime import datetime
 
 from annotation.errors import JournalError
 from annotation.journal.database import Database
+from annotation.journal.study_changes import deadline_of, is_past_deadline
 from annotation.sqlite_file import Row, utc_timestamp
 from annotation.study.study import Study, has_all_judgments
 from annotation.types import Ending, EndingReason
@@ -39,7 +40,7 @@ def load_ending(db: Database, study: str) -> Ending | None:
 
 def due_reason(db: Database, study: Study, judged_by: Mapping[str, set[str]]) -> EndingReason | None:
     """Why a study ends now without an organiser; None if it goes on. `judged_by`: who has judged each item."""
-    if db.deadlines.has_passed_for_good(study, db.now()):
+    if db.deadlines.has_passed_for_good(study.name, deadline_of(db, study), db.now()):
         return "deadline"
     return "complete" if has_all_judgments(study, judged_by) else None
 
@@ -54,7 +55,7 @@ def over_reason(db: Database, study: Study) -> str | None:
     """See `Journal.over_reason`."""
     if (ending := load_ending(db, study.name)) is not None:
         return OVER_REASONS.get(ending.reason, "it has ended")
-    return OVER_REASONS["deadline"] if study.is_past_deadline(db.now()) else None
+    return OVER_REASONS["deadline"] if is_past_deadline(db, study) else None
 
 
 def _insert_ending(db: Database, study: Study, reason: EndingReason, organiser: str | None) -> None:

@@ -6,12 +6,13 @@ keys.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from annotation.errors import DuplicateRowError, JournalError
 from annotation.form import answer_problems, answers_of_judgment
-from annotation.journal import endings, opened_studies, reservations, sessions, study_rules, sync
+from annotation.journal import endings, opened_studies, reservations, sessions, study_changes, study_rules, sync
 from annotation.journal.database import Database
 from annotation.journal.reservations import NOT_WITHDRAWN_SQL, ReservationResult, SlotHolders
 from annotation.journal.rows import (
@@ -27,9 +28,12 @@ from annotation.types import (
     ITEM_COLUMNS,
     ConsentedAnnotator,
     Ending,
+    ItemKind,
     Judgment,
     LedgerRows,
     Receipt,
+    StudyAction,
+    StudyChange,
     StudyItem,
     Withdrawal,
 )
@@ -189,6 +193,24 @@ class Journal(Database):
         """Ends a study, for good. A study that is over stays as it is; raises JournalError for the default study."""
         endings.close_study(self, study, organiser)
 
+    def change_study(
+        self, study: Study, action: StudyAction, organiser: str, ends_at: datetime | None = None
+    ) -> StudyChange | None:
+        """Pauses a study, lets it go on, or moves its deadline to `ends_at`; None if it is so already.
+
+        Raises JournalError for a study that is over or always open, and for a deadline that is not later than before.
+        """
+        if study.settings.per_item is None:
+            raise JournalError("The study of all described heads is always open.")
+        with self.transaction("The study was not changed: {reason}."):
+            if endings.load_ending(self, study.name) is not None:
+                raise JournalError("The study is over, so nothing of it can be changed any more.")
+            change = StudyChange(uuid.uuid4().hex, study.name, action, ends_at, organiser, self.now())
+            if not study_changes.check_change(self, study, change):
+                return None
+            study_changes.insert_change(self, change)
+            return change
+
     def endings(self) -> dict[str, Ending]:
         """The recorded end of each study that is over, by its name."""
         return endings.load_endings(self)
@@ -237,16 +259,19 @@ class Journal(Database):
         study: str,
         annotator: str | None = None,
         item: StudyItem | None = None,
+        kind: ItemKind | None = None,
     ) -> list[Judgment]:
         """The judgments of a study that no later one supersedes, in the order of storing.
 
-        Judgments of annotators who withdrew are left out.
+        Of one annotator, item or kind of item only, if given. Judgments of annotators who withdrew are left out.
         """
         counted = f"{NOT_SUPERSEDED_SQL} AND {NOT_WITHDRAWN_SQL}"
         query = f"SELECT {JUDGMENT_COLUMNS_SQL} FROM judgments WHERE study = ? AND {counted}"
         values: tuple[object, ...] = (study,)
         if annotator is not None:
             query, values = f"{query} AND annotator = ?", (*values, annotator)
+        if kind is not None:
+            query, values = f"{query} AND item_kind = ?", (*values, kind)
         if item is not None:
             query += "".join(f" AND {name} = ?" for name in ITEM_COLUMNS)
             values += tuple(getattr(item, name) for name in ITEM_COLUMNS)

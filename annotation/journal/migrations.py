@@ -149,4 +149,31 @@ _MEMBERS = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _STUDY_RULES_AND_SESSIONS, _FLAGS, _MEMBERS)
+# What organisers change of a running study; the names that people gave, encrypted; and who was shown which end.
+_RUNNING_STUDIES = (
+    """
+    CREATE TABLE study_changes (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        change_id TEXT NOT NULL UNIQUE CHECK (change_id <> ''),
+        study TEXT NOT NULL CHECK (study <> ''),
+        action TEXT NOT NULL CHECK (action <> ''),
+        ends_at TEXT,
+        organiser TEXT NOT NULL CHECK (organiser <> ''),
+        changed_at TEXT NOT NULL
+    )
+    """,
+    "CREATE TRIGGER study_changes_are_never_updated BEFORE UPDATE ON study_changes "
+    "BEGIN SELECT RAISE(ABORT, 'study_changes are only ever added'); END",
+    "CREATE TABLE names (pseudonym TEXT PRIMARY KEY, sealed_name TEXT NOT NULL)",
+    """
+    CREATE TABLE outcomes (
+        study TEXT NOT NULL,
+        annotator TEXT NOT NULL,
+        outcome TEXT NOT NULL CHECK (outcome <> ''),
+        shown_at TEXT NOT NULL,
+        PRIMARY KEY (study, annotator)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _STUDY_RULES_AND_SESSIONS, _FLAGS, _MEMBERS, _RUNNING_STUDIES)

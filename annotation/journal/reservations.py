@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from annotation.errors import JournalError
 from annotation.journal import endings
 from annotation.journal.database import Database
+from annotation.journal.study_changes import is_paused
 from annotation.sqlite_file import utc_timestamp
 from annotation.study.next_item import (
     AssignmentState,
@@ -112,7 +113,7 @@ def reserve_next_item(
         delete_ended_reservations(db)
         holders = load_slot_holders(db, study)
         endings.record_if_due(db, study, holders.judged_by)
-        if endings.over_reason(db, study) is not None:
+        if endings.over_reason(db, study) is not None or is_paused(db, study.name):
             return ReservationResult(None, 0)
         asked = _Request(annotator, skipped_keys, preferred_key, closed_keys, load_given_keys(db, study, annotator))
         result = _choose_item(study, holders, asked)

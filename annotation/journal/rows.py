@@ -41,8 +41,12 @@ def insert_judgment(db: Database, judgment: Judgment, stored_at: datetime) -> in
 
 
 def insert_withdrawal(db: Database, row: Withdrawal) -> int:
-    """Adds a withdrawal inside a transaction, deletes what was reserved and given; returns 0 if it was there before."""
-    for table in ("reservations", "given_items"):
+    """Adds a withdrawal inside a transaction; returns 0 if it was there before.
+
+    Deletes the person's name, what was reserved for and given to them, and how the studies ended for them.
+    """
+    for table in ("reservations", "given_items", "outcomes"):
         db.execute(f"DELETE FROM {table} WHERE annotator = ?", [row.annotator])
+    db.execute("DELETE FROM names WHERE pseudonym = ?", [row.annotator])
     query = "INSERT INTO withdrawals (annotator, withdrawn_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
     return db.execute(query, [row.annotator, utc_timestamp(row.withdrawn_at)])

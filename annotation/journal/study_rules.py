@@ -13,6 +13,7 @@ from annotation.journal.reservations import (
     delete_ended_reservations,
     load_slot_holders,
 )
+from annotation.journal.study_changes import is_paused
 from annotation.study.next_item import subject_of
 from annotation.study.study import Study
 from annotation.types import ITEM_COLUMNS, Judgment, StudyItem
@@ -24,10 +25,10 @@ MATCHES_ITEM_SQL = " AND ".join(f"{name} = ?" for name in ITEM_COLUMNS)
 def take_slot(db: Database, judgment: Judgment, study: Study, closed_keys: Collection[str]) -> None:
     """Checks that the study takes this judgment, and ends the reservation of its item.
 
-    Raises JournalError if the study does not contain the item or is over, if the item is stale (among `closed_keys`),
-    if the person has judged the item's head or as many items as one person may, or if others have all slots. A
-    reservation helps against the last of these only. A changed answer needs no slot. Worked examples only need a study
-    that is not over, decisions of organisers not even that.
+    Raises JournalError if the study does not contain the item, is over or paused, if the item is stale (among
+    `closed_keys`), if the person has judged the item's head or as many items as one person may, or if others have all
+    slots. A reservation helps against the last of these only. A changed answer needs no slot. Worked examples only need
+    a study that is not over or paused, decisions of organisers not even that.
     """
     item = judgment.item
     if item.study != study.name or (item.key not in study.item_by_key and item.item_kind not in KINDS_OUTSIDE_ORDER):
@@ -36,6 +37,8 @@ def take_slot(db: Database, judgment: Judgment, study: Study, closed_keys: Colle
         return
     if (reason := endings.over_reason(db, study)) is not None:
         raise JournalError(f"Your answer was not stored: the study is over, because {reason}.")
+    if is_paused(db, study.name):
+        raise JournalError("Your answer was not stored: the study is paused. Keep this page open and try again later.")
     if item.item_kind == "practice":
         return
     if item.key in closed_keys:

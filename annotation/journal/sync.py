@@ -21,10 +21,11 @@ from annotation.journal.rows import (
     judgment_from_row,
     stored_judgment_from_row,
 )
+from annotation.journal.study_changes import change_from_row, insert_change
 from annotation.sqlite_file import Row, utc_timestamp
 from annotation.types import Consent, Ending, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
 
-RowKind = Literal["judgment", "consent", "withdrawal", "opening", "ending"]
+RowKind = Literal["judgment", "consent", "withdrawal", "opening", "ending", "change"]
 CONSENT_ID_SQL = "pseudonym || ' ' || guidelines_version"
 UNPUBLISHED_SQL: dict[RowKind, tuple[str, str, str]] = {  # table, id of a row in the ledger, further condition
     "judgment": ("judgments", "judgment_id", NOT_WITHDRAWN_SQL),
@@ -32,6 +33,7 @@ UNPUBLISHED_SQL: dict[RowKind, tuple[str, str, str]] = {  # table, id of a row i
     "withdrawal": ("withdrawals", "annotator", "TRUE"),
     "opening": ("openings", "study", "TRUE"),
     "ending": ("endings", "study", "TRUE"),
+    "change": ("study_changes", "change_id", "TRUE"),
 }
 IDS_PER_QUERY = 500
 
@@ -48,7 +50,8 @@ def load_unpublished_rows(db: Database) -> LedgerRows:
         for row in _select_unpublished(db, "opening")
     )
     endings = tuple(map(ending_from_row, _select_unpublished(db, "ending")))
-    return LedgerRows(judgments, consents, load_unpublished_withdrawals(db), openings, endings)
+    changes = tuple(map(change_from_row, _select_unpublished(db, "change")))
+    return LedgerRows(judgments, consents, load_unpublished_withdrawals(db), openings, endings, changes)
 
 
 def load_unpublished_withdrawals(db: Database) -> tuple[Withdrawal, ...]:
@@ -110,6 +113,7 @@ def restore_rows(db: Database, rows: LedgerRows, commit_id: str) -> int:
         restored += sum(_restore_consent(db, row) for row in rows.consents)
         restored += sum(_restore_opening(db, row) for row in rows.openings)
         restored += sum(_restore_ending(db, row) for row in rows.endings)
+        restored += sum(insert_change(db, row) for row in rows.changes)
         withdrawn = {row["annotator"] for row in db.select("SELECT annotator FROM withdrawals")}
         staying = [row for row in rows.judgments if row.judgment.annotator not in withdrawn]
         restored += sum(_restore_judgment(db, row) for row in staying)
@@ -119,6 +123,7 @@ def restore_rows(db: Database, rows: LedgerRows, commit_id: str) -> int:
             "withdrawal": rows.withdrawals,
             "opening": rows.openings,
             "ending": rows.endings,
+            "change": rows.changes,
         }
         for kind, published in rows_by_kind.items():
             ids = {row.row_id for row in published}

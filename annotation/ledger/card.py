@@ -18,8 +18,9 @@ The private copy of everything that annotators answered. The app writes it, and 
 this dataset public: `python -m annotation publish` makes a public release from it.
 
 - `judgments/`, `consents/`, `withdrawals/`, `openings/` (an organiser opened the answers of a study), `endings/` (a
-  study is over): one JSON object a line, in files by day. Rows are only added. A row may be in two files for a while;
-  its `judgment_id`, the annotator who agreed or withdrew, or the study identifies it.
+  study is over), `changes/` (an organiser paused a study, let it go on, or moved its deadline): one JSON object a line,
+  in files by day. Rows are only added. A row may be in two files for a while; its `judgment_id` or `change_id`, the
+  annotator who agreed or withdrew, or the study identifies it.
 - `studies/`: the frozen studies.
 - No names and no e-mail addresses: `annotator` is a pseudonym, whose key stays on the server.
 - When somebody withdraws, only their withdrawal stays. Their other rows are removed from the files, and the history is

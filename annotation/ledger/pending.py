@@ -22,6 +22,7 @@ SINGULAR_KINDS: dict[str, RowKind] = {
     "withdrawals": "withdrawal",
     "openings": "opening",
     "endings": "ending",
+    "changes": "change",
 }
 
 

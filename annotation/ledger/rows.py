@@ -12,7 +12,17 @@ from typing import Any
 
 from annotation.errors import LedgerError
 from annotation.form import QUESTIONS
-from annotation.types import Consent, Ending, Judgment, LedgerRow, LedgerRows, Opening, StoredJudgment, Withdrawal
+from annotation.types import (
+    Consent,
+    Ending,
+    Judgment,
+    LedgerRow,
+    LedgerRows,
+    Opening,
+    StoredJudgment,
+    StudyChange,
+    Withdrawal,
+)
 
 MAX_FILE_BYTES = 5_000_000  # the Hub stores larger files apart, where squashing the history does not delete them
 CELL_TYPES = {"layer": int, "head": int, "seconds": float}
@@ -21,11 +31,18 @@ NULLABLE_COLUMNS = (
     "supersedes",
     "ended_by",
     "flag",
+    "ends_at",
 )
 LATER_COLUMNS = ("flag",)  # rows from before they existed lack them
 JUDGMENTS = "judgments"
 # The kinds of row whose columns are simply the fields of their class.
-FLAT_ROW_CLASSES = {"consents": Consent, "withdrawals": Withdrawal, "openings": Opening, "endings": Ending}
+FLAT_ROW_CLASSES = {
+    "consents": Consent,
+    "withdrawals": Withdrawal,
+    "openings": Opening,
+    "endings": Ending,
+    "changes": StudyChange,
+}
 COLUMNS_BY_KIND: dict[str, tuple[str, ...]] = {
     JUDGMENTS: ("stored_at", *(field.name for field in fields(Judgment))),
     **{kind: tuple(field.name for field in fields(row)) for kind, row in FLAT_ROW_CLASSES.items()},
@@ -47,6 +64,8 @@ def row_time(row: LedgerRow) -> datetime:
         return row.consented_at
     if isinstance(row, Opening):
         return row.opened_at
+    if isinstance(row, StudyChange):
+        return row.changed_at
     return row.ended_at if isinstance(row, Ending) else row.withdrawn_at
 
 
@@ -54,7 +73,7 @@ def row_annotator(row: LedgerRow) -> str | None:
     """The annotator whose row it is; None for a decision about a study."""
     if isinstance(row, StoredJudgment):
         return row.judgment.annotator
-    return None if isinstance(row, Opening | Ending) else row.annotator
+    return None if isinstance(row, Opening | Ending | StudyChange) else row.annotator
 
 
 def row_kind(row: LedgerRow) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from annotation.form import GUIDELINES_VERSION
+from annotation.study.practice import check_pass_mark
 from annotation.study.sampling import freeze_study
 from annotation.study.store import check_study_name
 from annotation.study.study import (
@@ -126,6 +127,7 @@ def load_operation_candidates(atlas: Atlas, describer: str) -> list[Candidate]:
 
 def create_study(atlas: Atlas, describer: str, name: str, plan: StudyPlan) -> Study:
     """Creates the study of a plan, without saving it. Raises MapsError if the plan cannot be carried out."""
+    check_pass_mark(plan.practice_pass, plan.practice)
     settings = StudySettings(
         name=check_study_name(name),
         model=atlas.model,

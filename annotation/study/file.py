@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from annotation.study.panel import PanelSettings
 from annotation.study.study import ItemContent, ItemOrigin, Study, StudyNotice, StudySettings
 from annotation.types import StudyItem
 from maps.errors import MapsError
@@ -72,8 +73,11 @@ def _study_from_data(content: dict[str, Any]) -> Study:
         mappings = mappings_from_data(row["mappings"])
         contents[item.key] = ItemContent(mappings, row["input_strings"], row["observed_pattern"])
         origins[item.key] = ItemOrigin(row["own_mapping_hash"], HeadId.parse(row["described"]))
-    notice = {"notice": StudyNotice(**settings.get("notice", {}))}  # studies from before it existed have none
-    return Study(StudySettings(**settings | times | notice), tuple(order), contents, origins)
+    nested = {  # studies from before they existed have none
+        "notice": StudyNotice(**settings.get("notice", {})),
+        "panel": PanelSettings(**settings.get("panel", {})),
+    }
+    return Study(StudySettings(**settings | times | nested), tuple(order), contents, origins)
 
 
 def mappings_from_data(rows: list[dict[str, Any]]) -> tuple[Mapping, ...]:

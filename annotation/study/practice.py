@@ -14,6 +14,8 @@ from annotation.form import QUESTIONS, Answers
 from annotation.study.file import mappings_from_data
 from annotation.study.study import ItemContent, Study
 from annotation.types import StudyItem
+from maps.errors import MapsError
+from maps.text import pluralize
 
 EXAMPLES_FILE = Path(__file__).parents[1] / "data" / "practice.json"
 PRACTICE_MODEL = "practice"
@@ -43,6 +45,15 @@ def load_practice_examples(study: str) -> tuple[PracticeExample, ...]:
         shown = ItemContent(mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"])
         examples.append(PracticeExample(item, shown, Answers(**row["answers"], comment=""), row["feedback"]))
     return tuple(examples)
+
+
+def check_pass_mark(pass_mark: int, has_practice: bool) -> int:
+    """How many practice items must be right; raises MapsError for more than there are."""
+    number = len(load_practice_examples("")) if has_practice else 0
+    if pass_mark > number:
+        why = f"the practice has {number}" if has_practice else "the study has no practice"
+        raise MapsError(f"{pluralize(pass_mark, 'practice item')} cannot be asked for, because {why}.")
+    return pass_mark
 
 
 def practice_of_study(study: Study) -> tuple[PracticeExample, ...]:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from annotation.form import GUIDELINES_VERSION
 from annotation.study.next_item import study_order
+from annotation.study.panel import NO_PANEL, PANEL_FIELDS, PanelSettings
 from annotation.types import COUNTED_KINDS, ItemKind, Judgment, StudyItem, adjudication_item
 from maps.errors import MapsError
 from maps.types import HeadId
@@ -18,6 +19,7 @@ from maps.types import Mapping as TokenMapping
 CurrentVersions = Mapping[HeadId, Collection[tuple[str, str]]]
 DEFAULT_STUDY = "default"
 DEFAULT_STUDY_SEED = 0
+NESTED_SETTINGS = ("notice", "panel")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class StudyPlan:
     per_operation: bool = False
     notice: StudyNotice = StudyNotice()
     invited_only: bool = False
+    practice_pass: int = 0
+    panel: PanelSettings = NO_PANEL
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ class StudySettings:
     `annotators` people are invited (None: unknown): a study with overlap is done when so many have judged all of it.
     `hides_descriptions`: until the study is over, the explorer does not show the descriptions of its heads.
     `per_operation`: each operation of a sampled head is an item of its own. `notice`: what people are told.
-    `invited_only`: only people with an invitation judge.
+    `invited_only`: only people with an invitation judge. `practice_pass`: whoever answers fewer practice items right is
+    not given any item. `panel`: where people come from, and the codes for the end.
     """
 
     name: str
@@ -110,11 +115,14 @@ class StudySettings:
     per_operation: bool = False
     notice: StudyNotice = StudyNotice()
     invited_only: bool = False
+    practice_pass: int = 0
+    panel: PanelSettings = NO_PANEL
 
     def shown_values(self) -> dict[str, object]:
-        """The settings by name, for people: without empty texts of the notice."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "notice"}
-        return values | {name: text for name in NOTICE_FIELDS if (text := getattr(self.notice, name))}
+        """The settings by name, for organisers: without empty texts of the notice and of the panel."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in NESTED_SETTINGS}
+        values |= {name: text for name in NOTICE_FIELDS if (text := getattr(self.notice, name))}
+        return values | {f"panel_{name}": text for name in PANEL_FIELDS if (text := getattr(self.panel, name))}
 
 
 @dataclass(frozen=True)
@@ -200,10 +208,6 @@ class Study:
 
     def fresh_items(self, stale_keys: Collection[str]) -> list[StudyItem]:
         return [item for item in self.order if item.key not in stale_keys]
-
-    def is_past_deadline(self, now: datetime) -> bool:
-        """Whether this time is after the deadline. Nobody judges then; the study is over once that is recorded."""
-        return self.settings.deadline is not None and now >= self.settings.deadline
 
 
 def has_all_judgments(study: Study, judged_by: Mapping[str, Collection[str]]) -> bool:

@@ -11,8 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from annotation.errors import JournalError
-from annotation.identity.tokens import is_invitation
+from annotation.identity.tokens import ANYBODY_WITH_THE_LINK, is_invitation
 from annotation.journal.deadlines import DEADLINE_CONFIRMATION
+from annotation.journal.study_changes import is_past_deadline, is_paused
 from annotation.study.candidates import current_versions
 from annotation.study.store import load_studies
 from annotation.study.study import DEFAULT_STUDY, CurrentVersions, Study, stale_item_keys
@@ -20,6 +21,7 @@ from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from space.atlases.cache import table_times
 from space.services import LedgerView, Services
+from space.web.sessions import Annotator
 
 NOT_INVITED = (
     "Only invited people take part in this study. If you were invited, open the link that you were sent, on this "
@@ -43,12 +45,11 @@ def select_study(services: Services, requested_name: str | None, previous_name: 
         if requested_name not in studies:
             raise MapsError(f"There is no study {requested_name!r} here; ask the person who sent you the link.")
         return studies[requested_name] if requested_name != DEFAULT_STUDY else visible_default_study(services)
-    now = services.journal.now()
     ended = services.journal.endings()
     created = {name: study for name, study in studies.items() if name != DEFAULT_STUDY and name not in ended}
     if isinstance(previous_name, str) and previous_name in created:
         previous = created[previous_name]
-        if not previous.is_past_deadline(now):
+        if not is_past_deadline(services.journal, previous):
             return previous
     return visible_default_study(services)
 
@@ -89,18 +90,22 @@ def judging_closed_reason(services: Services, study: Study) -> str | None:
         return reason
     if (reason := services.journal.over_reason(study)) is not None:
         return f"The study {study.name} is over: {reason}. Thank you to everybody who took part!"
+    if is_paused(services.journal, study.name):
+        return "The study is paused. Your answers so far are kept; please come back later."
     return None
 
 
-def accept_invitation(services: Services, study: Study, annotator: str, invitation: object) -> None:
-    """Lets a person into a study if the invitation in their link is theirs; anything else is ignored."""
-    if is_invitation(invitation, study.name, annotator, services.pseudonym_key):
-        services.journal.join_study(study.name, annotator)
+def accept_invitation(services: Services, study: Study, annotator: Annotator, invitation: object) -> None:
+    """Lets a person into a study if they came from its panel, or if the invitation in their link is theirs or counts
+    for anybody; anything else is ignored."""
+    invited, key = (annotator.pseudonym, ANYBODY_WITH_THE_LINK), services.pseudonym_key
+    if annotator.panel == study.name or any(is_invitation(invitation, study.name, each, key) for each in invited):
+        services.journal.join_study(study.name, annotator.pseudonym)
 
 
-def not_invited_reason(services: Services, study: Study, annotator: str) -> str | None:
+def not_invited_reason(services: Services, study: Study, annotator: Annotator) -> str | None:
     """Why this person may not judge in a study that is for invited people only; None if they may."""
-    if not study.settings.invited_only or services.journal.is_member(study.name, annotator):
+    if not study.settings.invited_only or services.journal.is_member(study.name, annotator.pseudonym):
         return None
     return NOT_INVITED
 
@@ -130,7 +135,7 @@ def _not_over_reason(services: Services, study: Study) -> str | None:
             return None
     except JournalError as error:
         return f"The answers of the study {study.name} are not shown yet. {error}"
-    if study.is_past_deadline(journal.now()):
+    if is_past_deadline(journal, study):
         minutes = DEADLINE_CONFIRMATION.total_seconds() / 60
         return (
             f"The deadline of the study {study.name} has passed. Its answers are shown {minutes:.0f} minutes after "

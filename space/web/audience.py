@@ -34,6 +34,7 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     "ask_model": (ANYONE, "/ask: asks OpenAI or the Hub's router about a head, at the visitor's own cost"),
     "sign_in": (ANYONE, "a new name, or the login of a Space"),
     "sign_out": (ANYONE, "ends the session whose token is sent"),
+    "decline": (ANYONE, "ends the session of somebody from a panel who does not agree"),
     "restore_copies": (ANYONE, "copies of a person's own answers, and of withdrawals, which this server sealed"),
     "lambda": (ANYONE, "shows or hides a button; takes nothing from the browser"),
     "submit": (ANNOTATORS, "stores their own answer"),

@@ -25,10 +25,14 @@ ORGANISER_NAME = "Organiser"  # shown for whoever opened the organiser's link
 
 @dataclass(frozen=True)
 class Annotator:
-    """A person who is signed in. Judgments are stored with the pseudonym."""
+    """A person who is signed in. Judgments are stored with the pseudonym.
+
+    Of somebody from a panel, `name` is their id there, and `panel` is the study that they came to.
+    """
 
     name: str
     pseudonym: str
+    panel: str = ""
 
 
 class HasRequest(Protocol):
@@ -40,12 +44,13 @@ class HasRequest(Protocol):
 
 
 def identify_annotator(services: Services, token: object, request: HasRequest) -> Annotator | None:
-    """The annotator or None: on a Space the login (no token counts), elsewhere whose valid session the token names."""
-    if services.is_on_space:
-        name = login_name(request)
-    else:
-        session = valid_session(services, token)
-        name = session.name if session else None
+    """The annotator or None: who has the session in the token. On a Space a token counts for people of a panel only,
+    and everybody else has a login."""
+    session = valid_session(services, token)
+    if session is not None and session.panel:
+        pseudonym = pseudonyms.derive_panel_pseudonym(session.panel, session.name, services.pseudonym_key)
+        return Annotator(session.name, pseudonym, session.panel)
+    name = login_name(request) if services.is_on_space else session.name if session else None
     return None if name is None else annotator_for_name(name, services.pseudonym_key)
 
 
@@ -54,6 +59,8 @@ def valid_session(services: Services, token: object) -> Session | None:
     session = lasting_session(services, token, services.pseudonym_key)
     if session is None or not session.name:
         return None
+    if session.panel:  # nobody replaces a panel's link
+        return session
     return session if session.link_number == current_code(services, session.name).link_number else None
 
 
@@ -132,6 +139,11 @@ def organiser_session_from_key(services: Services, key: object) -> str | None:
         return None
     session = tokens.new_session(PersonalCode(ORGANISER_NAME, 0))
     return tokens.make_session_token(session, services.organiser_key.encode())
+
+
+def panel_session(services: Services, study: str, panel_id: str) -> str:
+    """A token for somebody who came from a panel."""
+    return make_token(services, tokens.new_panel_session(study, panel_id))
 
 
 def end_session(services: Services, token: object, key: bytes) -> None:

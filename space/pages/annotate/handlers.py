@@ -14,12 +14,16 @@ from annotation.errors import DuplicateRowError
 from annotation.form import GUIDELINES_VERSION
 from annotation.identity import pseudonyms
 from annotation.identity.tokens import SESSION_DAYS
+from annotation.journal.participants import record_name
+from annotation.study.panel import Outcome
 from annotation.study.study import Study
 from maps.errors import MapsError
 from space.components.links import head_in_query
 from space.components.markup import Html, anchor, join_html, notice
 from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
+from space.pages.annotate.arrival import invitation_in, open_session, panel_link_problem
+from space.pages.annotate.ends import exit_html
 from space.pages.annotate.own_answers import write_own_answers
 from space.pages.annotate.view import AnnotatePage, open_form_updates, receipt_html, task_updates, welcome_updates
 from space.services import Services
@@ -39,11 +43,11 @@ NAME_TAKEN = (
     "have it, ask the person who runs the study for a new one. Otherwise choose another name."
 )
 RELOAD_FIRST = "This page is too old to sign in; please reload it."
-LINK_WORTHLESS = "This personal link is not valid here, or a newer one took its place. Ask for a new link."
 PERSONAL_LINK_TEXT = (
     "This is your personal link. Keep it: it is not shown again. It signs you in on another device, and here after you "
     f"sign out or stay away for {SESSION_DAYS} days. Anybody who has it can answer in your name."
 )
+DECLINED_MESSAGE = "You do not take part, and nothing about you is stored. Thank you for your time!"
 SIGNED_OUT_MESSAGE = "You are signed out. Your personal link signs you in again."
 RESERVATION_LOST_MESSAGE = (
     "You were away for a while, and someone else took this item. You can still submit: we will say if the answer is no "
@@ -100,42 +104,25 @@ def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) 
     previous_study = browser_state.get("study") if isinstance(browser_state, dict) else None
     study = select_study(services, query.get("study"), previous_study)
     requested_item = tasks.requested_study_item(study, head_in_query(query))
-    token, link_notice = open_session(services, inputs[page.token], query.get("code"))
-    annotator = identify_annotator(services, token, request)
     invitation = query.get("invitation") or invitation_in(browser_state)
-    if annotator is not None:
-        accept_invitation(services, study, annotator.pseudonym, invitation)
+    if (problem := panel_link_problem(services, study, query)) is not None:
+        return welcome_updates(page, study, notices=notice(problem, "problem"))
+    token, link_notice = open_session(services, study, inputs[page.token], query)
+    annotator = identify_annotator(services, token, request)
     copies = {page.copies: outbox.compare_copies(services, outbox.extract_ids(inputs[page.copies]))}
     has_withdrawn = annotator is not None and annotator.pseudonym in services.journal.withdrawal_times()
     if annotator is None or has_withdrawn or not outbox.has_consented(services, annotator):
         notices = notice(WITHDRAWN_MESSAGE) if has_withdrawn else link_notice
         token = token or (None if services.is_on_space else sessions.visitor_token(services))
-        welcome = welcome_updates(page, study, requested_item, notices, invitation)
+        is_from_panel = annotator is not None and annotator.panel == study.name and not has_withdrawn
+        welcome = welcome_updates(page, study, requested_item, notices, invitation, is_from_panel)
         return welcome | copies | {page.token: token}
+    accept_invitation(services, study, annotator, invitation)
     participant = Participant(services, study, annotator)
     task = tasks.restore_task(participant, browser_state, inputs[page.draft])
     if requested_item is not None and task.item != requested_item:
         task = tasks.open_item(participant, requested_item, task.skipped_handles)
     return open_form_updates(page, token, task) | copies
-
-
-def invitation_in(browser_state: object) -> object:
-    """The invitation that the address of an earlier visit had."""
-    return browser_state.get("invitation") if isinstance(browser_state, dict) else None
-
-
-def open_session(services: Services, token: object, code: str | None) -> tuple[str | None, str]:
-    """The token to keep, and what to say of a personal link that counts for nothing.
-
-    A session that goes on gets a new token, which expires later; a personal link begins a session of its own.
-    """
-    if services.is_on_space:
-        return None, ""
-    if code is not None:
-        token = sessions.session_from_link(services, code)
-        return token, "" if token else notice(LINK_WORTHLESS, "problem")
-    session = sessions.valid_session(services, token)
-    return (sessions.make_token(services, session) if session else None), ""
 
 
 def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
@@ -159,8 +146,10 @@ def sign_in(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     else:
         annotator = known
         services.journal.record_consent(annotator.pseudonym, GUIDELINES_VERSION)
+    if not annotator.panel:
+        record_name(services.journal, annotator.pseudonym, annotator.name, services.pseudonym_key)
     study = current_study(services, inputs[page.task])
-    accept_invitation(services, study, annotator.pseudonym, invitation_in(inputs[page.task]))
+    accept_invitation(services, study, annotator, invitation_in(inputs[page.task]))
     participant = Participant(services, study, annotator)
     return open_form_updates(page, token, tasks.reserve_first_task(participant, inputs[page.task]), notices)
 
@@ -181,6 +170,20 @@ def personal_link_notice(services: Services, name: str, request: gr.Request) -> 
     link = sessions.personal_link(services, name, request)
     text = Html('<div class="notice" role="status" id="personal-link"><p>{}</p><p>{}</p></div>')
     return text.format(PERSONAL_LINK_TEXT, anchor(link, link))
+
+
+def decline(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
+    """Ends the session of somebody from a panel who does not agree; nothing of them is stored."""
+    services, study = page.services, current_study(page.services, inputs[page.task])
+    annotator = identify_annotator(services, inputs[page.token], request)
+    if annotator is None or annotator.panel != study.name or outbox.has_consented(services, annotator):
+        return {}
+    sessions.end_session(services, inputs[page.token], services.pseudonym_key)
+    return {
+        page.welcome_column: gr.update(visible=False),
+        page.token: None,
+        page.notices: notice(DECLINED_MESSAGE) + exit_html(study, "declined", annotator.name),
+    }
 
 
 def sign_out(page: AnnotatePage, inputs: Inputs, _request: gr.Request) -> Updates:
@@ -304,5 +307,11 @@ def withdraw_own_answers(page: AnnotatePage, participant: Participant, _inputs: 
     pseudonym = participant.annotator.pseudonym
     copies = outbox.withdraw_annotator(page.services, pseudonym)
     receipt = f"{WITHDRAWAL_RECEIPT} {outbox.publication_sentence(page.services, pseudonym)}".rstrip()
-    updates = welcome_updates(page, participant.study, notices=notice(receipt))
+    notices = notice(receipt) + exit_html(participant.study, way_back(participant), participant.annotator.name)
+    updates = welcome_updates(page, participant.study, notices=notices)
     return updates | {page.token: sessions.visitor_token(page.services), page.draft: None, page.copies: copies}
+
+
+def way_back(participant: Participant) -> Outcome | None:
+    """The end for somebody who withdraws: back to the panel that they came from, if they did."""
+    return "declined" if participant.annotator.panel == participant.study.name else None

@@ -32,7 +32,7 @@ def build(services: Services, page: gr.Blocks) -> None:
 
 def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
     """Events of the page's load, of signing in and of the form. The draft is kept by the browser alone."""
-    outputs = here.outputs()
+    outputs, task_inputs = here.outputs(), inputs_of(here.token, here.task)
     load_inputs = inputs_of(here.token, here.task, here.draft, here.copies)
     load = for_visitor(here, handlers.load_annotate_page)
     loaded = page.load(load, load_inputs, outputs, js="studyForm.sendIdsOnLoad", api_visibility="private")
@@ -44,6 +44,8 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
     ]
     form_values = [here.task, *here.questions.values(), here.comment]
     form_outputs = [here.draft, *dependent_questions(here.questions)]
+    decline = for_visitor(here, handlers.decline)
+    here.decline_button.click(decline, task_inputs, outputs, **QUIET_EVENT)
     for event in entered:
         event.then(None, js="studyForm.showTop")
     for event in (loaded, *entered):  # showing the column has also shown the hidden questions in it
@@ -52,7 +54,6 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
         typed(None, form_values, form_outputs, js="studyForm.updateDraft", api_visibility="private")
 
     answer_inputs = inputs_of(here.token, here.task, *here.questions.values(), here.comment)
-    task_inputs = inputs_of(here.token, here.task)
     submitted = here.submit_button.click(for_annotator(here, handlers.submit), answer_inputs, outputs, **QUIET_EVENT)
     skipped = here.skip_button.click(for_annotator(here, handlers.skip), task_inputs, outputs, **QUIET_EVENT)
     went_back = here.back_button.click(for_annotator(here, handlers.go_back), task_inputs, outputs, **QUIET_EVENT)

@@ -23,11 +23,13 @@ from annotation.study.next_item import (
     count_subjects,
     list_available_items,
 )
+from annotation.study.panel import Outcome
 from annotation.study.practice import PracticeExample
 from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.types import Judgment, Receipt, StudyItem
 from maps.types import HEAD_NAME_PATTERN, HeadId
-from space.studies.current import find_stale_item_keys, judging_closed_reason, not_invited_reason
+from space.pages.annotate.ends import closed_reason, reach_outcome
+from space.studies.current import find_stale_item_keys
 from space.studies.participant import JUDGMENT_ID_PATTERN, MAX_TASK_AGE, Participant, current_judgments
 
 NO_ANSWERS = form.keep_applicable_answers({}, None)
@@ -42,6 +44,7 @@ class AnnotationTask:
       given in another tab since then is not replaced unseen.
     - `skipped_handles`: handles of skipped items, oldest first.
     - `closed_reason`: why judging is closed, if it is.
+    - `outcome`: how the study ends for the annotator, if it does.
     - `open_head_count`: how many heads the annotator can still be given, if reserving the item has counted them.
     """
 
@@ -54,6 +57,7 @@ class AnnotationTask:
     skipped_handles: tuple[str, ...]
     earlier_judgment: Judgment | None
     closed_reason: str | None = None
+    outcome: Outcome | None = None
     open_head_count: int | None = field(default=None, compare=False)
 
     @cached_property
@@ -95,7 +99,7 @@ def reserve_next_task(
 ) -> AnnotationTask:
     """The next open item: first the worked examples, then `preferred_item` if it is still open, then the others."""
     if (reason := closed_reason(participant)) is not None:
-        return replace(new_task(participant, None, skipped_handles), closed_reason=reason)
+        return ended_task(participant, skipped_handles, reason)
     if participant.examples_by_key:
         judged_keys = {row.item.key for row in current_judgments(participant)}
         for key, example in participant.examples_by_key.items():
@@ -109,18 +113,17 @@ def reserve_next_task(
         preferred_key=None if preferred_item is None else preferred_item.key,
         closed_keys=stale_keys(participant),
     )
-    task = replace(new_task(participant, reserved.item, known_handles), open_head_count=reserved.available_heads)
-    if task.item is None:  # the last answer may have ended the study
-        return replace(task, closed_reason=closed_reason(participant))
-    return task
+    if reserved.item is None:  # the last answer may have ended the study
+        task = ended_task(participant, known_handles, closed_reason(participant))
+    else:
+        task = new_task(participant, reserved.item, known_handles)
+    return replace(task, open_head_count=reserved.available_heads)
 
 
-def closed_reason(participant: Participant) -> str | None:
-    """Why this person cannot judge in the study, in words for them; None if they can."""
-    services, study = participant.services, participant.study
-    if (reason := judging_closed_reason(services, study)) is not None:
-        return reason
-    return not_invited_reason(services, study, participant.annotator.pseudonym)
+def ended_task(participant: Participant, skipped_handles: tuple[str, ...], reason: str | None) -> AnnotationTask:
+    """The task of somebody who is given no item, for this reason or because none is left for them."""
+    task = new_task(participant, None, skipped_handles)
+    return replace(task, closed_reason=reason, outcome=reach_outcome(participant, reason))
 
 
 def stale_keys(participant: Participant) -> set[str]:

@@ -17,6 +17,7 @@ from maps.text import pluralize
 from maps.types import HeadId
 from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel
 from space.components.tally import answer_counts_html
+from space.pages.annotate.ends import exit_html
 from space.pages.annotate.task import AnnotationTask
 from space.pages.annotate.welcome import welcome_html
 from space.services import Services
@@ -25,6 +26,7 @@ from space.web.browser_storage import draft_state, task_state, token_state
 from space.web.updates import Updates
 
 NO_ITEMS = "There is nothing to judge at the moment: no head has a description that is shown."
+NO_PLACES = "Nothing is left to judge here: the items have enough answers, or others are at them. Thank you for coming!"
 CHANGE_HINT = "You can close this page. To look at your answers or change them, press Back."
 KEYBOARD_HELP = (
     "**Keys.** 1 to 4 answer the marked question. Enter submits (in the comment: Ctrl+Enter). S skips, Backspace goes "
@@ -47,7 +49,7 @@ class AnnotatePage:
         self.notices = gr.HTML(elem_id="notices")
         with gr.Column(elem_id="welcome", visible=False) as self.welcome_column:  # the load shows this or the form
             self.welcome = gr.HTML(elem_id="welcome-text")
-            self.name, self.agree_button = lay_out_welcome(services)
+            self.name, self.agree_button, self.decline_button = lay_out_welcome(services)
         with gr.Column(visible=False, elem_id="annotation-form") as self.form_column, gr.Row():
             with gr.Column(scale=3, elem_classes="evidence"):
                 self.evidence = gr.HTML(elem_id="evidence")
@@ -72,8 +74,8 @@ class AnnotatePage:
         return [*(part for part in vars(self).values() if isinstance(part, Block)), *self.questions.values()]
 
 
-def lay_out_welcome(services: Services) -> tuple[gr.Textbox, gr.Button]:
-    """Guidelines, consent and sign-in; returns the field for the name and the button to start."""
+def lay_out_welcome(services: Services) -> tuple[gr.Textbox, gr.Button, gr.Button]:
+    """Guidelines, consent and sign-in; returns the field for the name and the buttons to start and to decline."""
     with gr.Accordion("Guidelines", open=False):
         gr.Markdown(GUIDELINES)
     privacy = anchor("privacy", "What is stored, where, and how to withdraw")
@@ -85,7 +87,8 @@ def lay_out_welcome(services: Services) -> tuple[gr.Textbox, gr.Button]:
     if services.public_address:
         direct = anchor(f"{services.public_address}/annotate", "direct address of this Space", target="_blank")
         gr.HTML(Html('<p class="hint">{}</p>').format(FRAME_HINT.format(direct)))
-    return name, gr.Button("I agree: start", variant="primary", elem_id="agree")
+    agree_button = gr.Button("I agree: start", variant="primary", elem_id="agree")
+    return name, agree_button, gr.Button("I do not take part", visible=False, elem_id="decline", size="sm")
 
 
 def lay_out_questions() -> tuple[dict[str, gr.Radio], gr.Textbox]:
@@ -113,16 +116,20 @@ def welcome_updates(
     requested_item: StudyItem | None = None,
     notices: str = "",
     invitation: object = None,
+    is_from_panel: bool = False,
 ) -> Updates:
     """The page before signing in. The browser keeps the study, head and invitation that the address named.
 
-    Without other notices, it says why nobody can judge at the moment, if that is so.
+    Without other notices, it says why nobody can judge at the moment, if that is so. Whoever comes from a panel types
+    no name and can decline.
     """
     wanted = None if requested_item is None else str(HeadId(requested_item.layer, requested_item.head))
     reason = judging_closed_reason(page.services, study) or ("" if study.order else NO_ITEMS)
     return {
         page.welcome_column: gr.update(visible=True),
         page.welcome: welcome_html(study),
+        page.name: gr.update(visible=not (is_from_panel or page.services.is_on_space)),
+        page.decline_button: gr.update(visible=is_from_panel),
         page.form_column: gr.update(visible=False),
         page.task: {"study": study.name, "wanted": wanted, "invitation": invitation},
         page.notices: notices or (notice(reason) if reason else ""),
@@ -206,7 +213,8 @@ def evidence_html(task: AnnotationTask) -> Html:
     """All mappings. In the open study, whoever has judged the item also sees what others answered."""
     item, in_open_study = task.item, task.participant.is_in_open_study
     if item is None:
-        return notice(task.closed_reason or no_item_reason(task))
+        study, panel_id = task.participant.study, task.participant.annotator.name
+        return notice(task.closed_reason or no_item_reason(task)) + exit_html(study, task.outcome, panel_id)
     others = Html("")
     if task.earlier_judgment is not None and in_open_study:
         current = task.participant.services.journal.current_judgments(item.study, item=item)
@@ -227,6 +235,8 @@ def no_item_reason(task: AnnotationTask) -> str:
     study, done = task.participant.study, task.progress.done
     if not study.order:
         return NO_ITEMS
+    if not done:
+        return NO_PLACES
     ending = " ".join(filter(None, (study.settings.notice.next_steps, CHANGE_HINT)))
     if done >= len(study.order):
         return f"All done: you judged all {pluralize(done, 'item')}. Thank you! {ending}"

@@ -25,6 +25,7 @@ from annotation.statistics.progress import (
     summarise_annotators,
 )
 from annotation.study import candidates
+from annotation.study.panel import panel_settings
 from annotation.study.practice import practice_of_study
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
@@ -61,6 +62,12 @@ class StudyRequest:
     annotators: float | None = None
     hides_descriptions: bool = True
     invited_only: bool = False
+    practice_pass: float | None = 0
+    panel: str | None = None
+    panel_parameter: str | None = None
+    completed: str | None = None
+    screened_out: str | None = None
+    declined: str | None = None
     title: str | None = None
     organiser: str | None = None
     purpose: str | None = None
@@ -138,6 +145,14 @@ def build_study(services: Services, request: StudyRequest) -> Study:
         annotators=parse_whole_number("The number of invited annotators", request.annotators or 0, 0) or None,
         hides_descriptions=bool(request.hides_descriptions),
         invited_only=bool(request.invited_only),
+        practice_pass=parse_whole_number("The pass mark of the practice", request.practice_pass or 0, 0),
+        panel=panel_settings(
+            request.panel or "",
+            request.panel_parameter or "",
+            request.completed or "",
+            request.screened_out or "",
+            request.declined or "",
+        ),
         notice=check_notice(StudyNotice(**{name: getattr(request, name) or "" for name in NOTICE_FIELDS})),
     )
     if name in studies_newest_first(services):

@@ -10,6 +10,7 @@ from gradio.blocks import Block
 
 from annotation import form
 from annotation.export.files import EXPORT_FORMATS
+from annotation.study.panel import MAX_EXIT_LENGTH, PRESETS
 from annotation.study.sampling import MAX_SEED, SAMPLE_METHODS
 from annotation.study.study import MAX_NOTICE_LENGTH, Study
 from maps.errors import MapsError
@@ -48,6 +49,13 @@ NOTICE_LABELS = {
     "ethics": "Ethics: who approved it, with the number, or why nobody had to",
     "payment": "What annotators get",
     "next_steps": "What happens after somebody's last item",
+}
+
+
+EXIT_LABELS = {
+    "completed": "Code or address for whoever is done ({id} in an address: the person's id at the panel)",
+    "screened_out": "The same for whoever fails the practice or finds nothing left to judge",
+    "declined": "The same for whoever does not agree to take part",
 }
 
 
@@ -130,6 +138,16 @@ class NewStudyTab:
             label="Only invited people may take part (otherwise whoever has the link)",
             elem_id="study-invited-only",
         )
+        with gr.Accordion("Practice, panels and codes for the end", open=False, elem_id="study-panel"):
+            with gr.Row():
+                fields["practice_pass"] = count_field("Practice items that must be right (0: none)", 0, "study-pass")
+                choices = [("none", ""), *((preset.name, name) for name, preset in PRESETS.items())]
+                fields["panel"] = gr.Dropdown(choices, value="", label="Panel that people come from", min_width=160)
+                fields["panel_parameter"] = gr.Textbox(
+                    label="Parameter with a person's id (empty: that of the panel)", max_length=40, min_width=160
+                )
+            for name, label in EXIT_LABELS.items():
+                fields[name] = gr.Textbox(label=label, max_length=MAX_EXIT_LENGTH, lines=1, elem_id=f"study-{name}")
         with gr.Accordion("What annotators are told", open=False, elem_id="study-notice"):
             for name, label in NOTICE_LABELS.items():
                 fields[name] = gr.Textbox(label=label, max_length=MAX_NOTICE_LENGTH, lines=1, elem_id=f"study-{name}")

@@ -130,6 +130,7 @@ def test_a_pending_file_is_whole_or_not_there(mortal: LedgerApp) -> None:
         "withdrawals": [],
         "openings": [],
         "endings": [],
+        "changes": [],
     }
 
 

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from annotation.errors import JournalError, LedgerError
 from annotation.journal.journal import Journal
+from annotation.journal.study_changes import deadline_of, is_paused, load_changes
 from annotation.ledger import HubLedger
 from maps.errors import HubError
 from maps.hub.repository import HubDataset
@@ -101,6 +103,22 @@ def test_a_study_that_is_over_is_over_after_a_wiped_disk(app: LedgerApp, hub: Lo
     app.restart(wipe_disk=True)
     app.ledger.restore()
     assert app.journal.endings() == {"pilot": ending}
+    assert app.ledger.publish() is None
+
+
+def test_a_pause_and_a_later_deadline_are_kept_after_a_wiped_disk(app: LedgerApp, hub: LoopbackHub) -> None:
+    deadline = datetime.now(UTC) + timedelta(days=1)
+    study = freeze_invented_study(deadline=deadline)
+    app.journal.change_study(study, "extended", "a-organiser", deadline + timedelta(days=7))
+    app.journal.change_study(study, "paused", "a-organiser")
+    changes = load_changes(app.journal, study.name)
+    app.ledger.publish()
+    assert [line["action"] for line in ledger_rows(hub, "changes")] == ["extended", "paused"]
+    app.restart(wipe_disk=True)
+    app.ledger.restore()
+    assert load_changes(app.journal, study.name) == changes
+    assert deadline_of(app.journal, study) == deadline + timedelta(days=7)
+    assert is_paused(app.journal, study.name)
     assert app.ledger.publish() is None
 
 

@@ -10,7 +10,7 @@ import pytest
 from annotation.errors import LedgerError
 from annotation.ledger.card import ledger_card
 from annotation.ledger.rows import files_from_rows, json_line, merge_rows, parse_rows
-from annotation.types import Consent, Ending, Judgment, Opening, StoredJudgment, Withdrawal
+from annotation.types import Consent, Ending, Judgment, Opening, StoredJudgment, StudyChange, Withdrawal
 
 Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -33,6 +33,8 @@ def test_what_is_written_is_read_again(judge: Judge) -> None:
         (Opening("pilot", "o-1", NOON), "openings"),
         (Ending("pilot", "closed", "o-1", NOON), "endings"),
         (Ending("pilot", "deadline", None, NOON), "endings"),
+        (StudyChange("c-1", "pilot", "paused", None, "o-1", NOON), "changes"),
+        (StudyChange("c-2", "pilot", "extended", NOON + timedelta(days=2), "o-1", NOON), "changes"),
     ):
         [(path, content)] = files_from_rows([row]).items()
         assert path.startswith(f"{kind}/2026/11/24/20261124T120000Z-")

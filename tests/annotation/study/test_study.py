@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -129,7 +128,7 @@ def test_the_open_study_has_every_candidate_without_limit_or_controls() -> None:
     }
     controls = {"overlap": 0, "swapped": 0, "shuffled": 0, "practice": False}
     assert made.settings == replace(BASE_SETTINGS, **kept_settings, **controls)  # type: ignore[arg-type]
-    assert not made.is_past_deadline(datetime.max.replace(tzinfo=UTC))
+    assert made.settings.deadline is None
     assert stale_item_keys(made, PRESENT) == set()
 
 

@@ -23,13 +23,13 @@ def test_only_who_was_let_in_by_an_invitation_gets_an_item(served: Services, ada
     study = create_test_study(served, invited_only=True)
     stranger, invited = Participant(served, study, ada), Participant(served, study, grace)
     theirs = make_invitation(study.name, grace.pseudonym, served.pseudonym_key)
-    accept_invitation(served, study, ada.pseudonym, theirs)  # somebody else's link
-    accept_invitation(served, study, ada.pseudonym, None)
+    accept_invitation(served, study, ada, theirs)  # somebody else's link
+    accept_invitation(served, study, ada, None)
     task = tasks.reserve_next_task(stranger, ())
     assert (task.item, task.closed_reason) == (None, NOT_INVITED)
     with pytest.raises(JournalError, match="Only invited people take part"):
         tasks.store_judgment(replace(tasks.new_task(stranger, study.order[0], ()), answers=ANSWERS))
-    accept_invitation(served, study, grace.pseudonym, theirs)
+    accept_invitation(served, study, grace, theirs)
     for _ in range(7):
         task = tasks.reserve_next_task(invited, ())
         assert task.item is not None
