@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from annotation.commands import agreement, export, invite, judge, labels, link, publish, study, withdraw
+from annotation.commands import agreement, export, invite, judge, labels, link, panel, publish, study, withdraw
 from maps.command_line import run_command
 
 
@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="example: python -m annotation agreement judgments.csv",
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (study, export, agreement, labels, judge, invite, link, withdraw, publish):
+    for command in (study, export, agreement, labels, judge, invite, panel, link, withdraw, publish):
         command.add(commands)
     return top
 

@@ -171,12 +171,12 @@ class Ending:
         return self.study
 
 
-StudyAction = Literal["paused", "resumed", "extended"]
+StudyAction = Literal["paused", "resumed", "extended", "deleted"]
 
 
 @dataclass(frozen=True)
 class StudyChange:
-    """What an organiser changed of a running study: paused it, let it go on, or moved its deadline to `ends_at`."""
+    """What an organiser changed of a study: paused it, let it go on, moved its deadline to `ends_at`, or deleted it."""
 
     change_id: str
     study: str

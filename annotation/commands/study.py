@@ -14,13 +14,14 @@ from annotation.commands.study_documents import add_document_commands
 from annotation.commands.study_plan import add_plan_command
 from annotation.journal.endings import OVER_REASONS
 from annotation.journal.journal import Journal
-from annotation.journal.study_changes import deadline_of, is_paused
+from annotation.journal.study_changes import deadline_of, deleted_studies, is_paused
 from annotation.statistics.progress import compute_study_progress
 from annotation.study.candidates import load_fresh_items
 from annotation.study.store import check_study_name, load_studies, save_study
 from annotation.study.study import Study
 from maps.atlas.reader import Atlas
 from maps.command_line import Subparsers, print_text
+from maps.errors import MapsError
 from maps.text import pluralize
 from maps.types import HeadId
 
@@ -73,14 +74,18 @@ def _add_create_command(actions: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_create(options: argparse.Namespace) -> None:
     folder = studies_folder(options)
-    name = check_study_name(options.name) if options.name else _unused_name(folder)
+    with opened_journal(options) as journal:
+        deleted = deleted_studies(journal) if journal is not None else set()
+    name = check_study_name(options.name) if options.name else _unused_name(folder, deleted)
+    if name in deleted:
+        raise MapsError(f"A study named {name!r} was deleted, and links to it may be about; choose another name.")
     study = design_study(options, name)
     path = save_study(study, folder)
     print_text(f"{path}: {study_summary(study)}")
 
 
-def _unused_name(folder: Path) -> str:
-    taken = {path.stem for path in folder.glob("*.json")}
+def _unused_name(folder: Path, deleted: Collection[str]) -> str:
+    taken = {*deleted, *(path.stem for path in folder.glob("*.json"))}
     return next(name for n in range(1, len(taken) + 2) if (name := f"study-{n}") not in taken)
 
 

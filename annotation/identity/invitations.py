@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlencode
 
 from annotation.identity import pseudonyms
-from annotation.identity.tokens import PersonalCode, make_invitation, make_personal_code
+from annotation.identity.tokens import (
+    ANYBODY_WITH_THE_LINK,
+    THE_PANEL,
+    PersonalCode,
+    make_invitation,
+    make_personal_code,
+)
 from maps.errors import MapsError
 from maps.files.csv_export import escape_formula, rows_to_csv
 
@@ -44,6 +50,19 @@ def invitation_links(
             query["code"] = make_personal_code(PersonalCode(name, link_number(pseudonym)), key)
         links.append((name, pseudonym, f"{address.rstrip('/')}/annotate?{urlencode(query)}"))
     return links
+
+
+def shared_link(study: str, address: str, key: bytes) -> str:
+    """A link that lets everybody who has it into a study, under a name that they choose."""
+    query = {"study": study, "invitation": make_invitation(study, ANYBODY_WITH_THE_LINK, key)}
+    return f"{address.rstrip('/')}/annotate?{urlencode(query)}"
+
+
+def panel_link(study: str, address: str, key: bytes, parameter: str, placeholder: str) -> str:
+    """The link to give to a panel, which puts each person's id in place of `placeholder`, or adds it by itself."""
+    query = {"study": study, "invitation": make_invitation(study, THE_PANEL, key)}
+    link = f"{address.rstrip('/')}/annotate?{urlencode(query)}"
+    return f"{link}&{parameter}={placeholder}" if placeholder else link
 
 
 def invitations_csv(links: Iterable[Invitation]) -> str:

@@ -196,9 +196,10 @@ class Journal(Database):
     def change_study(
         self, study: Study, action: StudyAction, organiser: str, ends_at: datetime | None = None
     ) -> StudyChange | None:
-        """Pauses a study, lets it go on, or moves its deadline to `ends_at`; None if it is so already.
+        """Pauses a study, lets it go on, moves its deadline to `ends_at`, or deletes it; None if it is so already.
 
-        Raises JournalError for a study that is over or always open, and for a deadline that is not later than before.
+        Raises JournalError for a study that is over or always open, for a deadline that is not later than before, and
+        for the deletion of a study that has begun.
         """
         if study.settings.per_item is None:
             raise JournalError("The study of all described heads is always open.")

@@ -1,4 +1,4 @@
-"""What organisers change of a running study: they pause it, let it go on, or move its deadline to a later time.
+"""What organisers change of a study: they pause it, let it go on, move its deadline to a later time, or delete it.
 
 The study's file stays as it is; each change is a row of the journal, and the newest counts. Functions on the journal's
 database.
@@ -22,13 +22,25 @@ def load_changes(db: Database, study: str) -> list[StudyChange]:
 
 
 def is_paused(db: Database, study: str) -> bool:
-    """Whether an organiser paused a study and did not let it go on since."""
+    """Whether an organiser paused a study and did not let it go on since, or deleted it."""
     query = (
-        "SELECT action FROM study_changes WHERE study = ? AND action IN ('paused', 'resumed') "
+        "SELECT action FROM study_changes WHERE study = ? AND action <> 'extended' "
         "ORDER BY changed_at DESC, position DESC LIMIT 1"
     )
     rows = db.select(query, [study])
-    return bool(rows) and rows[0]["action"] == "paused"
+    return bool(rows) and rows[0]["action"] != "resumed"
+
+
+def deleted_studies(db: Database) -> set[str]:
+    """The names of the studies that were deleted. They are not used again: links to the deleted study would count."""
+    return {row["study"] for row in db.select("SELECT study FROM study_changes WHERE action = 'deleted'")}
+
+
+def has_begun(db: Database, study: str) -> bool:
+    """Whether anybody was ever given an item of a study or answered one, a practice item included."""
+    tables = ("judgments", "given_items")
+    query = f"SELECT {' OR '.join(f'EXISTS (SELECT 1 FROM {table} WHERE study = ?1)' for table in tables)}"
+    return bool(db.select(query, [study])[0][0])
 
 
 def deadline_of(db: Database, study: Study) -> datetime | None:
@@ -45,7 +57,14 @@ def is_past_deadline(db: Database, study: Study) -> bool:
 
 
 def check_change(db: Database, study: Study, change: StudyChange) -> bool:
-    """Whether a change changes anything; raises JournalError for a deadline that is not later than before."""
+    """Whether a change changes anything. Raises JournalError for a deadline that is not later than before, and for the
+    deletion of a study that has begun."""
+    if study.name in deleted_studies(db):
+        return False
+    if change.action == "deleted":
+        if has_begun(db, study.name):
+            raise JournalError("Somebody has begun, so the study cannot be deleted any more. You can close it.")
+        return True
     if change.action != "extended":
         return is_paused(db, study.name) != (change.action == "paused")
     deadline = deadline_of(db, study)

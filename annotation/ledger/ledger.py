@@ -16,6 +16,7 @@ from pathlib import Path
 
 from annotation.errors import LedgerError, WithdrawnMeanwhileError
 from annotation.journal.journal import Journal
+from annotation.journal.study_changes import deleted_studies
 from annotation.ledger import upkeep
 from annotation.ledger.card import ledger_card
 from annotation.ledger.conflicts import split_acceptable
@@ -88,8 +89,8 @@ class HubLedger:
         with self._exclusive_turn():
             state = upkeep.read_or_create_ledger(self.dataset)
             rows = merge_rows(upkeep.read_ledger_rows(self.dataset, state))
-            self._restore_studies(state)
             new = self._restore_rows(rows, state.commit)
+            self._restore_studies(state)
             self._note_files(state, rows)
             self._pending = self._pending or self._pending_file.read()
             if self._pending is not None and is_batch_in_rows(self._pending, rows):
@@ -134,7 +135,9 @@ class HubLedger:
 
     def _restore_studies(self, state: RepositoryState) -> None:
         """Writes the studies that are missing here; a study that differs from the ledger's is kept and noted."""
-        contents = self.dataset.read_files(state, [path for path in state.files if STUDY_PATH.fullmatch(path)])
+        deleted = {f"studies/{name}.json" for name in deleted_studies(self._journal)}
+        wanted = [path for path in state.files if STUDY_PATH.fullmatch(path) and path not in deleted]
+        contents = self.dataset.read_files(state, wanted)
         for path, content in contents.items():
             here = self._studies / Path(path).name
             if not here.exists():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from annotation.form import QUESTIONS
+from annotation.form import QUESTIONS, Answers, keep_applicable_answers
 from annotation.types import COUNTED_KINDS, Judgment, StudyItem, adjudication_item
 
 AnswersToForm = tuple[str | None, ...]  # an answer to each question
@@ -25,6 +25,26 @@ class Disagreement:
     judgments: tuple[Judgment, ...]
     distance: float
     decision: Judgment | None
+
+    def differs_on(self, field: str) -> bool:
+        """Whether the annotators gave different answers to one question."""
+        return len({getattr(row, field) for row in self.judgments}) > 1
+
+
+def majority_answers(judgments: Sequence[Judgment]) -> Answers:
+    """What most annotators answered, question by question; no answer where there is a tie or the question is not asked.
+
+    A later question counts only for those who gave the majority's answers to the earlier ones.
+    """
+    codes: dict[str, str | None] = {}
+    rows = list(judgments)
+    for question in QUESTIONS:
+        counts = Counter(getattr(row, question.field) for row in rows).most_common(2)
+        is_tied = len(counts) == 2 and counts[0][1] == counts[1][1]
+        codes[question.field] = None if not counts or is_tied else counts[0][0]
+        if codes[question.field] is not None:
+            rows = [row for row in rows if getattr(row, question.field) == codes[question.field]]
+    return keep_applicable_answers(codes, "")
 
 
 def answer_distance(first: Judgment, second: Judgment) -> float:

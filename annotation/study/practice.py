@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from annotation.form import QUESTIONS, Answers
+from annotation.form import QUESTIONS, Answers, answers_of_judgment
 from annotation.study.file import mappings_from_data
 from annotation.study.study import ItemContent, Study
-from annotation.types import StudyItem
+from annotation.types import Judgment, StudyItem
 from maps.errors import MapsError
 from maps.text import pluralize
 
@@ -45,6 +45,12 @@ def load_practice_examples(study: str) -> tuple[PracticeExample, ...]:
         shown = ItemContent(mappings_from_data(row["mappings"]), row["input_strings"], row["observed_pattern"])
         examples.append(PracticeExample(item, shown, Answers(**row["answers"], comment=""), row["feedback"]))
     return tuple(examples)
+
+
+def is_practice_answer_right(study: Study, judgment: Judgment) -> bool:
+    """Whether a judgment is of a practice item of the study, and all its answers are right."""
+    example = next((each for each in practice_of_study(study) if each.item.key == judgment.item.key), None)
+    return example is not None and not example.wrong_fields(answers_of_judgment(judgment))
 
 
 def check_pass_mark(pass_mark: int, has_practice: bool) -> int:

@@ -36,6 +36,15 @@ def save_study(study: Study, folder: Path) -> Path:
     return path
 
 
+def delete_study_file(study: Study, folder: Path) -> None:
+    """Deletes a study's file; whether that is allowed, the journal knows. A missing file is no error."""
+    path = folder / f"{check_study_name(study.name)}.json"
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise MapsError(f"{path} cannot be deleted: {error.strerror or error}.") from error
+
+
 def load_studies(folder: Path) -> dict[str, Study]:
     """All studies in a folder, by name. A file is read again only if it changed. Raises MapsError for a damaged one."""
     try:

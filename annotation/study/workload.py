@@ -63,6 +63,20 @@ def study_size(study: Study) -> StudySize:
     )
 
 
+def items_asked(study: Study) -> int | None:
+    """The most items that one person is asked for; None in the study of all described heads, which has no end.
+
+    Without a limit for one person it is every item, or an equal share if the number of annotators is known.
+    """
+    settings = study.settings
+    if settings.per_item is None:
+        return None
+    most = settings.per_annotator or len(study.order)
+    if not settings.annotators:
+        return most
+    return min(most, ceil(study_size(study).total_judgments(settings.annotators) / settings.annotators))
+
+
 def sizes_for(size: StudySize, annotators: int) -> dict[str, StudySize]:
     """The smallest changes, one at a time, with which so many people are enough, by the name of what changes.
 

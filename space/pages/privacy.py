@@ -24,7 +24,8 @@ sends nothing to anybody else. {rate_limit}
 
 Your pseudonym, such as `a-3f9c2b81d0e4`, is made from {name} with a key that never leaves the server. Without the key,
 nobody can tell whose pseudonym it is. The people who run this app have the key, so they can. Anybody can see that two
-answers are by the same person. Your name itself is not stored here, and is not part of any {published_in}.
+answers are by the same person. Your name is not part of any {published_in}. If a panel such as Prolific sent you, your
+id there is not stored: it is only used to make the pseudonym.
 
 Comments are published as you write them. Do not write anything in them that identifies you.
 
@@ -106,6 +107,13 @@ def storage_table(services: Services) -> str:
             database,
             OPERATORS,
         ),
+        (
+            f"{'your user name' if services.is_on_space else 'your name'}, encrypted, until you withdraw; not if a "
+            "panel sent you",
+            database,
+            OPERATORS,
+        ),
+        ("under your pseudonym: in a study, whether you have reached its end", database, OPERATORS),
         ("under your pseudonym: that you have withdrawn", answers_place, OPERATORS),
         (
             "your draft; a copy of each answer and of your withdrawal until it is published, which only the server can "

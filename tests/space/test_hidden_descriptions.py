@@ -426,4 +426,4 @@ def test_an_organiser_chooses_and_is_told(used: Services) -> None:
     sentence = "The explorer goes on showing the descriptions of its heads: who looks one up can tell controls."
     assert sentence in summary_sentences(showing)
     status = studies.study_status(used, showing)
-    assert sentence in view.study_detail_html(showing, status.progress, "running", "address")
+    assert sentence in view.study_detail_html(showing, status.progress, "running")

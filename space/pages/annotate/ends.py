@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from annotation.form import answers_of_judgment
 from annotation.journal.participants import record_outcome
 from annotation.study.panel import Outcome, exit_address, is_address
+from annotation.study.practice import is_practice_answer_right
 from annotation.study.study import Study
 from maps.text import pluralize
 from space.components.markup import Html, anchor
@@ -31,7 +31,7 @@ def failed_practice_reason(participant: Participant) -> str | None:
     answered = journal.current_judgments(participant.study.name, annotator, kind="practice")
     if len(answered) < len(examples):
         return None
-    right = sum(not examples[row.item.key].wrong_fields(answers_of_judgment(row)) for row in answered)
+    right = sum(is_practice_answer_right(participant.study, row) for row in answered)
     if right >= pass_mark:
         return None
     return (

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from annotation.report.study_plan import SECONDS_PER_ITEM, hours_words
 from annotation.study.practice import load_practice_examples, practice_of_study
 from annotation.study.study import DEFAULT_STUDY, Study
-from annotation.study.workload import study_size
+from annotation.study.workload import items_asked
 from maps.text import pluralize
 from space.components.markup import Html, join_html, mapping_list
 
@@ -53,12 +51,9 @@ def notice_list(study: Study) -> Html:
 def work_words(study: Study) -> str:
     """How many items one person is asked for, how long that takes, and that one may stop."""
     stop = "You can stop at any time: what you have answered until then counts, unless you withdraw it."
-    if study.name == DEFAULT_STUDY or study.settings.per_item is None:
+    most = items_asked(study)
+    if most is None:
         return f"Judge as many items as you like; one takes about {SECONDS_PER_ITEM} seconds. {stop}"
-    settings, size = study.settings, study_size(study)
-    most = settings.per_annotator or len(study.order)
-    if settings.annotators:
-        most = min(most, ceil(size.total_judgments(settings.annotators) / settings.annotators))
     practice = len(practice_of_study(study))
     hours = hours_words((most + practice) * SECONDS_PER_ITEM / 3600)
     first = f", after {pluralize(practice, 'practice item')} with feedback" if practice else ""

@@ -23,6 +23,7 @@ from space.studies.participant import JUDGMENT_ID_PATTERN, MAX_TASK_AGE
 from space.web.sessions import Annotator
 
 MAX_SELECTION_LENGTH = 4096  # characters
+QUESTION_FIELDS = tuple(question.field for question in form.QUESTIONS)
 SELECTION_LOST = "This page no longer knows which item is open. Please open the item again."
 
 
@@ -33,6 +34,7 @@ class OrganiserSelection:
     - `reveal_answers`: the organiser asked for the answers although the study is running.
     - `judgment_id`: the id under which the decision is to be stored.
     - `replaced_judgment_id`: the organiser's own earlier decision that the page showed.
+    - `question`: only items on which annotators differ on this question are listed; None for all.
     """
 
     study: str
@@ -41,6 +43,7 @@ class OrganiserSelection:
     judgment_id: str
     replaced_judgment_id: str | None
     started_at: datetime
+    question: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(vars(self) | {"started_at": self.started_at.isoformat()})
@@ -57,7 +60,8 @@ def parse_selection(text: object) -> OrganiserSelection:
     is_position = selection.item is None or (type(selection.item) is int and selection.item >= 0)
     are_texts = isinstance(selection.study, str) and isinstance(selection.replaced_judgment_id, str | None)
     is_id = isinstance(selection.judgment_id, str) and JUDGMENT_ID_PATTERN.fullmatch(selection.judgment_id)
-    if not (is_position and are_texts and is_id):
+    is_question = selection.question is None or selection.question in QUESTION_FIELDS
+    if not (is_position and are_texts and is_id and is_question):
         raise MapsError(SELECTION_LOST)
     return selection
 
@@ -72,6 +76,19 @@ def study_disagreements(services: Services, study: Study) -> list[Disagreement]:
     return find_disagreements(study.order, services.journal.current_judgments(study.name))
 
 
+def listed_disagreements(services: Services, study: Study, question: str | None) -> list[Disagreement]:
+    """The items on which annotators differ, or differ on one question."""
+    every = study_disagreements(services, study)
+    return every if question is None else [each for each in every if each.differs_on(question)]
+
+
+def next_undecided(services: Services, study: Study, selection: OrganiserSelection) -> int | None:
+    """The position of the item to decide next: the one with most disagreement that nobody has decided on."""
+    listed = listed_disagreements(services, study, selection.question)
+    undecided = (each.item for each in listed if each.decision is None)
+    return next((study.order.index(item) for item in undecided), None)
+
+
 def find_disagreement(services: Services, study: Study, position: int) -> Disagreement:
     """The disagreement on the item at a position of the study's order; MapsError if there is none."""
     if position < len(study.order):
@@ -82,7 +99,12 @@ def find_disagreement(services: Services, study: Study, position: int) -> Disagr
 
 
 def new_selection(
-    services: Services, organiser: Annotator, study: Study, position: int | None, reveal_answers: bool
+    services: Services,
+    organiser: Annotator,
+    study: Study,
+    position: int | None,
+    reveal_answers: bool,
+    question: str | None = None,
 ) -> OrganiserSelection:
     own = None if position is None else own_decision(services, organiser, study, position)
     return OrganiserSelection(
@@ -92,6 +114,7 @@ def new_selection(
         judgment_id=uuid.uuid4().hex,
         replaced_judgment_id=own.judgment_id if own else None,
         started_at=datetime.now(UTC),
+        question=question,
     )
 
 

@@ -17,12 +17,12 @@ from maps.types import HeadId
 from space.components.markup import Html, anchor, notice
 from space.pages.annotate import outbox
 from space.pages.organise import adjudication, studies
+from space.pages.organise.inviting import study_links
+from space.pages.organise.layout import NewStudyTab
 from space.pages.organise.studies import PlanRequest, StudyRequest
 from space.pages.organise.updates import (
-    NewStudyTab,
     OrganisePage,
     access_denied_updates,
-    can_be_closed,
     overview_html,
     page_updates,
     selection_from_query,
@@ -59,7 +59,10 @@ def page_load_handler(page: OrganisePage) -> Any:
             return access_denied_updates(page) | copies
         selection = selection_from_query(services, organiser, request.query_params)
         new_study = new_study_updates(page, request.query_params.get("judge"))
-        return page_updates(page, organiser, selection) | new_study | {page.organiser_token: token} | copies
+        study = studies.find_study(services, selection.study)
+        links = {page.invite.study_links: study_links(services, study, sessions.own_address(services, request))}
+        shown = page_updates(page, organiser, selection) | new_study | links
+        return shown | {page.organiser_token: token} | copies
 
     return show_errors(handle)
 
@@ -137,59 +140,6 @@ def create_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> U
     }
 
 
-def ask_to_open_answers(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
-    """Explains what showing the answers to annotators means, before it is done."""
-    tab = page.study
-    study = adjudication.selected_study(page.services, inputs[page.selection])
-    if answers_hidden_reason(page.services, study) is None:
-        already_open = notice("The answers of this study are shown already.")
-        return {tab.notice: already_open, tab.confirm_button: gr.update(visible=False)}
-    warning = (
-        f"Annotators of {study.name} will see what others answered to items that they have judged themselves, and "
-        "everybody will see the agreement so far, although the study is still running. This cannot be undone."
-    )
-    return {tab.notice: notice(warning, "problem"), tab.confirm_button: gr.update(visible=True)}
-
-
-def open_answers(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
-    """Shows the answers of a study to its annotators from now on."""
-    tab = page.study
-    study = adjudication.selected_study(page.services, inputs[page.selection])
-    page.services.journal.open_answers(study.name, organiser.pseudonym)
-    return {
-        tab.notice: notice(f"The answers of {study.name} are now shown to its annotators.", "receipt"),
-        tab.confirm_button: gr.update(visible=False),
-        tab.open_button: gr.update(visible=False),
-    }
-
-
-def ask_to_close_study(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
-    """Explains what closing a study means, before it is done."""
-    tab = page.study
-    study = adjudication.selected_study(page.services, inputs[page.selection])
-    if not can_be_closed(page.services, study):
-        cannot = notice("This study is over already, or it is the one that is always open.")
-        return {tab.close_notice: cannot, tab.close_confirm_button: gr.update(visible=False)}
-    warning = (
-        f"Nobody will be able to judge in {study.name}, and its answers will be shown: annotators see what others "
-        "answered to items that they have judged themselves, and everybody sees the agreement. You can still decide on "
-        "disagreements. This cannot be undone."
-    )
-    return {tab.close_notice: notice(warning, "problem"), tab.close_confirm_button: gr.update(visible=True)}
-
-
-def close_study(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
-    """Ends a study, whose answers are open from now on."""
-    tab = page.study
-    study = adjudication.selected_study(page.services, inputs[page.selection])
-    page.services.journal.close_study(study, organiser.pseudonym)
-    selection = adjudication.new_selection(page.services, organiser, study, None, reveal_answers=False)
-    return page_updates(page, organiser, selection) | {
-        tab.close_notice: notice(f"The study {study.name} is closed.", "receipt"),
-        tab.close_confirm_button: gr.update(visible=False),
-    }
-
-
 def ask_to_withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updates:
     """Explains what withdrawing a person means, before it is done."""
     tab, journal = page.withdrawal, page.services.journal
@@ -241,7 +191,7 @@ def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: 
 
 
 def decide(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
-    """Stores a decision and shows it next to the answers; the form stays as it is if an answer is missing."""
+    """Stores a decision and shows the next item to decide; the form stays as it is if an answer is missing."""
     tab, services = page.decision, page.services
     selection = adjudication.parse_selection(inputs[page.selection])
     study = studies.find_study(services, selection.study)
@@ -254,6 +204,11 @@ def decide(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
     except MapsError as error:
         return {tab.message: notice(str(error), "problem")}
     item = study.order[selection.item or 0]
-    fresh = adjudication.new_selection(services, organiser, study, selection.item, selection.reveal_answers)
-    saved = f"Decision saved: {HeadId(item.layer, item.head)} at {receipt.stored_at:%H:%M:%S UTC}."
+    position, rest = adjudication.next_undecided(services, study, selection), "Here is the next one."
+    if position is None:
+        position, rest = selection.item, "Nothing is left to decide in this list."
+    fresh = adjudication.new_selection(
+        services, organiser, study, position, selection.reveal_answers, selection.question
+    )
+    saved = f"Decision saved: {HeadId(item.layer, item.head)} at {receipt.stored_at:%H:%M:%S UTC}. {rest}"
     return page_updates(page, organiser, fresh) | {tab.message: notice(saved, "receipt")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from space.pages.annotate.view import dependent_questions
-from space.pages.organise import handlers
+from space.pages.organise import handlers, running
 from space.pages.organise.inviting import connect_invite_tab
 from space.pages.organise.publishing import connect_publish_tab
 from space.pages.organise.updates import OrganisePage
@@ -48,19 +48,25 @@ def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:
 
 
 def connect_study_tab(here: OrganisePage) -> None:
-    """Downloads; showing the answers and closing the study, which must be confirmed."""
+    """Downloads, and what an organiser does with a running study; what cannot be undone must be confirmed."""
     tab, selection = here.study, inputs_of(here.organiser_token, here.selection)
     for fmt, button in tab.export_buttons.items():
         export = for_organisers(here, handlers.export_rows, fmt)
         button.click(export, selection, [tab.files], api_name=f"rows_{fmt}", **PRIVATE_EVENT)
-    ask, confirm = for_organisers(here, handlers.ask_to_open_answers), for_organisers(here, handlers.open_answers)
-    asked = [tab.notice, tab.confirm_button]
-    tab.open_button.click(ask, selection, asked, **PRIVATE_EVENT)
-    tab.confirm_button.click(confirm, selection, [*asked, tab.open_button], **PRIVATE_EVENT)
-    ask, confirm = for_organisers(here, handlers.ask_to_close_study), for_organisers(here, handlers.close_study)
-    asked = [tab.close_notice, tab.close_confirm_button]
-    tab.close_button.click(ask, selection, asked, **PRIVATE_EVENT)
-    tab.close_confirm_button.click(confirm, selection, [*here.selection_outputs(), *asked], **PRIVATE_EVENT)
+    all_parts = here.selection_outputs()
+    with_deadline = inputs_of(here.organiser_token, here.selection, tab.deadline)
+    for button, handler, inputs, outputs in (
+        (tab.pause_button, running.pause_study, selection, all_parts),
+        (tab.resume_button, running.resume_study, selection, all_parts),
+        (tab.extend_button, running.extend_study, with_deadline, all_parts),
+        (tab.delete_button, running.ask_to_delete_study, selection, [tab.change_notice, tab.delete_confirm_button]),
+        (tab.delete_confirm_button, running.delete_study, selection, all_parts),
+        (tab.open_button, running.ask_to_open_answers, selection, [tab.notice, tab.confirm_button]),
+        (tab.confirm_button, running.open_answers, selection, [tab.notice, tab.confirm_button, tab.open_button]),
+        (tab.close_button, running.ask_to_close_study, selection, [tab.close_notice, tab.close_confirm_button]),
+        (tab.close_confirm_button, running.close_study, selection, all_parts),
+    ):
+        button.click(for_organisers(here, handler), inputs, outputs, **PRIVATE_EVENT)
 
 
 def connect_new_study_tab(here: OrganisePage) -> None:

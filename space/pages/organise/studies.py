@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from functools import partial
 from statistics import median
 from typing import NamedTuple
 
-from annotation.form import answers_of_judgment
+from annotation.journal.study_changes import deleted_studies, is_paused
 from annotation.report.paper_file import load_paper
 from annotation.report.study_plan import (
     SECONDS_PER_ITEM,
@@ -26,11 +27,10 @@ from annotation.statistics.progress import (
 )
 from annotation.study import candidates
 from annotation.study.panel import panel_settings
-from annotation.study.practice import practice_of_study
+from annotation.study.practice import is_practice_answer_right
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
 from annotation.study.study import DEFAULT_STUDY, NOTICE_FIELDS, Study, StudyNotice, StudyPlan, check_notice
-from annotation.types import Judgment
 from maps.errors import MapsError
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
@@ -120,7 +120,7 @@ def suggest_name(services: Services, choice: str) -> str:
     """A name for a study of these descriptions that no study has yet, such as `smollm2-gpt-4o-2`."""
     model, describer = choice.split(MODEL_DESCRIBER_SEPARATOR, 1)
     words = re.sub(r"[^a-z0-9]+", "-", f"{model.rpartition('/')[2]}-{describer}".lower()).strip("-")[:SUGGESTED_LENGTH]
-    taken = studies_newest_first(services)
+    taken = {*studies_newest_first(services), *deleted_studies(services.journal)}
     names = (words, *(f"{words}-{number}" for number in range(2, 1_000)))
     return next((name for name in names if name not in taken), words)
 
@@ -157,6 +157,8 @@ def build_study(services: Services, request: StudyRequest) -> Study:
     )
     if name in studies_newest_first(services):
         raise MapsError(f"A study named {name!r} exists already; choose another name.")
+    if name in deleted_studies(services.journal):
+        raise MapsError(f"A study named {name!r} was deleted, and links to it may be about; choose another name.")
     return candidates.create_study(services.whole_atlas(model), describer, name, plan)
 
 
@@ -231,11 +233,12 @@ def parse_amount(label: str, value: object) -> float:
 
 
 class StudyStatus(NamedTuple):
-    """The progress of a study, and why it is over; None while it goes on."""
+    """The progress of a study, whether it is paused, and why it is over; None while it goes on."""
 
     study: Study
     progress: StudyProgress
     over_reason: str | None
+    is_paused: bool
 
 
 def study_statuses(services: Services) -> dict[str, StudyStatus]:
@@ -246,17 +249,13 @@ def study_status(services: Services, study: Study) -> StudyStatus:
     stale_keys, slots = find_stale_item_keys(services.whole_atlases, study), services.journal.slot_holders(study)
     progress = compute_study_progress(study, slots.judged_by, slots.reserved_by, stale_keys)
     answers_hidden_reason(services, study)  # records an end that is due
-    return StudyStatus(study, progress, services.journal.over_reason(study))
+    journal = services.journal
+    return StudyStatus(study, progress, journal.over_reason(study), is_paused(journal, study.name))
 
 
 def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:
     """The work of each annotator in a study, without judgments of stale items."""
     rows = services.journal.current_judgments(study.name)
     stale_ids = find_stale_judgment_ids(services.whole_atlases, study, rows)
-    examples = {example.item.key: example for example in practice_of_study(study)}
-
-    def is_right(judgment: Judgment) -> bool:
-        example = examples.get(judgment.item.key)
-        return example is not None and not example.wrong_fields(answers_of_judgment(judgment))
-
-    return summarise_annotators([row for row in rows if row.judgment_id not in stale_ids], is_right)
+    fresh = [row for row in rows if row.judgment_id not in stale_ids]
+    return summarise_annotators(fresh, partial(is_practice_answer_right, study))

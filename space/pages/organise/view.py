@@ -21,16 +21,22 @@ from annotation.types import Judgment, StudyItem
 from maps.text import pluralize
 from maps.types import HeadId
 from space.components.markup import Html, anchor, bullet_list, join_html, mapping_list, notice, sticky_panel, table
+from space.pages.organise.studies import StudyStatus
 
 
-def study_address(study: str, item: int | None = None, reveal_answers: bool = False) -> str:
+def study_address(
+    study: str, item: int | None = None, reveal_answers: bool = False, question: str | None = None
+) -> str:
     query: dict[str, object] = {"study": study}
     query |= {} if item is None else {"item": item}
+    query |= {} if question is None else {"question": question}
     return "organise?" + urlencode(query | ({"answers": "shown"} if reveal_answers else {}))
 
 
-def study_state(over_reason: str | None) -> str:
-    return "running" if over_reason is None else f"over: {over_reason}"
+def study_state(status: StudyStatus) -> str:
+    if status.over_reason is not None:
+        return f"over: {status.over_reason}"
+    return "paused" if status.is_paused else "running"
 
 
 def slots_text(progress: StudyProgress) -> str:
@@ -56,7 +62,7 @@ def studies_table(rows: Iterable[tuple[Study, StudyProgress, str]]) -> Html:
     return table(header, lines, "Progress of each study")
 
 
-def study_detail_html(study: Study, progress: StudyProgress, state_text: str, address: str) -> Html:
+def study_detail_html(study: Study, progress: StudyProgress, state_text: str) -> Html:
     lines = [
         f"State: {state_text}.",
         f"Judgments: {slots_text(progress)}. Finished items: {progress.finished_items:,} of {progress.items:,}.",
@@ -69,7 +75,9 @@ def study_detail_html(study: Study, progress: StudyProgress, state_text: str, ad
     parts = [Html("<p>{}</p>").format(line) for line in lines]
     if study.name != DEFAULT_STUDY:
         parts.append(Html("<p>{}</p>").format(descriptions_sentence(study.settings)))
-        parts.append(Html("<p>Send annotators the address of this link: {}</p>").format(anchor(address, address)))
+        parts.append(Html("<p>The tab Invite has the links for annotators.</p>"))
+        agreement = anchor(f"agreement?study={study.name}", f"How far the annotators of {study.name} agree")
+        parts.append(Html("<p>{}.</p>").format(agreement))
     parts += [stale_notice(progress), settings_list(study)]
     return Html("<h2>{}</h2>{}").format(study.name, join_html(parts))
 
@@ -103,23 +111,32 @@ def settings_list(study: Study) -> Html:
     return Html("<details><summary>Settings</summary><dl>{}</dl></details>").format(rows)
 
 
-def annotators_table(rows: Sequence[AnnotatorSummary]) -> Html:
+OUTCOME_WORDS = {"completed": "done", "screened_out": "screened out"}
+
+
+def annotators_table(
+    rows: Sequence[AnnotatorSummary], names: Mapping[str, str], outcomes: Mapping[str, str], asked: int | None
+) -> Html:
+    """The people in a study, for organisers alone; `names` and `outcomes` by pseudonym, `asked`: items for each."""
     if not rows:
         return notice("Nobody has judged anything in this study yet.")
     header = (
-        *("Annotator", "Items", "Hours", "Median seconds", "Last answer (UTC)", "Practice right", "Controls refused"),
-        *("Agrees with the majority of the others on question one", "Look closer"),
+        *("Name", "Pseudonym", "Items", "Left", "Hours", "Median seconds", "Last answer (UTC)", "Practice right"),
+        *("Controls refused", "Agrees with the majority of the others on question one", "State", "Look closer"),
     )
     lines = [
         (
+            names.get(each.annotator, "–"),
             each.annotator,
             f"{each.items:,}",
+            "–" if asked is None else f"{max(0, asked - each.items):,}",
             f"{each.hours:.1f}",
             f"{each.median_seconds:.0f}",
             "" if each.last_answer is None else f"{each.last_answer:%Y-%m-%d %H:%M}",
             of_text(each.right_practice_items, each.practice_items),
             of_text(each.refused_controls, each.controls),
             majority_agreement_text(each),
+            OUTCOME_WORDS.get(outcomes.get(each.annotator, ""), "at work"),
             "; ".join(each.flags),
         )
         for each in rows
@@ -140,16 +157,22 @@ def majority_agreement_text(summary: AnnotatorSummary) -> str:
     return f"{summary.agreeing_items:,} of {summary.compared_items:,} items ({percent:.0f} %)"
 
 
-def disagreements_table(study: Study, disagreements: Sequence[Disagreement], reveal_answers: bool) -> Html:
-    """The items to decide, most disagreement first."""
+def disagreements_table(
+    study: Study, disagreements: Sequence[Disagreement], reveal_answers: bool, question: str | None = None
+) -> Html:
+    """The items to decide, most disagreement first; `question`: they differ on this one."""
+    filters = question_filters(study.name, reveal_answers, question)
     if not disagreements:
-        return notice("The annotators agree on every item so far.")
+        return filters + notice("The annotators agree on every item so far.")
     position = {item: n for n, item in enumerate(study.order)}
     decided = sum(each.decision is not None for each in disagreements)
     header = ("Head", "Disagreement, from 0 to 1", "Answers", "Decision")
     lines = [
         (
-            anchor(study_address(study.name, position[each.item], reveal_answers), item_name(study, each, position)),
+            anchor(
+                study_address(study.name, position[each.item], reveal_answers, question),
+                item_name(study, each, position),
+            ),
             f"{each.distance:.2f}",
             f"{len(each.judgments):,}",
             "decided" if each.decision else "open",
@@ -157,7 +180,19 @@ def disagreements_table(study: Study, disagreements: Sequence[Disagreement], rev
         for each in disagreements
     ]
     items = table(header, lines, "Items in disagreement")
-    return Html("<p>{:,} of {:,} decided.</p>{}").format(decided, len(disagreements), items)
+    return Html("{}<p>{:,} of {:,} decided.</p>{}").format(filters, decided, len(disagreements), items)
+
+
+def question_filters(study: str, reveal_answers: bool, chosen: str | None) -> Html:
+    """Links that list the items on which annotators differ on one question."""
+    choices = [(None, "anything"), *((each.field, each.short_name) for each in QUESTIONS)]
+    links = [
+        Html("<b>{}</b>").format(name)
+        if field == chosen
+        else anchor(study_address(study, None, reveal_answers, field), name)
+        for field, name in choices
+    ]
+    return Html('<p class="hint">Differing on: {}</p>').format(Html(" · ").join(links))
 
 
 def item_name(study: Study, disagreement: Disagreement, position: Mapping[StudyItem, int]) -> str:
