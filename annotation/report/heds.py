@@ -5,7 +5,7 @@ from __future__ import annotations
 from annotation.form import GUIDELINES, QUESTIONS, FormQuestion
 from annotation.report.heds_form import Answers, HedsAnswer
 from annotation.report.phrases import COEFFICIENT_NAMES, estimate_words
-from annotation.report.study_plan import PlannedStudy
+from annotation.report.study_plan import PlannedStudy, recruitment_words
 from annotation.statistics.summary import AgreementReport
 from annotation.study.study import Study
 from maps.text import join_words, pluralize
@@ -97,10 +97,10 @@ def _evaluators(study: Study, plan: PlannedStudy, report: AgreementReport | None
         if practice_items
         else ("Guidelines; no practice items")
     )
-    how = "By personal invitation" if settings.invited_only else "By the address of the study"
+    how = recruitment_words(settings)
     answers = {
         "3.2.1": _text(str(number or NOT_APPLICABLE)),
-        "3.2.3": _text(how),
+        "3.2.3": _text(f"By {how}"),
         "3.2.4": _text(training),
     }
     return answers | ({"3.2.2.2": _chosen(1, words=settings.notice.payment)} if settings.notice.payment else {})

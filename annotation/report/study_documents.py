@@ -12,6 +12,7 @@ from annotation.report.study_plan import (
     PlannedStudy,
     expectation_rows,
     plan_sentences,
+    recruitment_words,
     summary_sentences,
 )
 from annotation.statistics.summary import AgreementReport
@@ -95,7 +96,7 @@ def checklist_text(study: Study, plan: PlannedStudy, report: AgreementReport | N
     people = f"Planned: {planned or 'unknown'}; took part so far: {0 if achieved is None else achieved}."
     judgments = 0 if report is None else report.judgments
     wanted = plan.size.total_judgments(planned or 1)
-    how = "personal invitation" if study.settings.invited_only else "the address of the study"
+    how = recruitment_words(study.settings)
     rows = (
         (
             "D1. Instructions given to participants",

@@ -117,6 +117,7 @@ def summary_sentences(study: Study, seconds: float = SECONDS_PER_ITEM) -> list[s
         f"{wanted}.",
         work_sentence(size, settings.annotators, seconds),
         *annotators_sentences(size, settings.annotators),
+        *recruitment_sentences(settings),
         descriptions_sentence(settings),
         end_sentence(settings),
     ]
@@ -188,6 +189,24 @@ def descriptions_sentence(settings: StudySettings) -> str:
     if settings.hides_descriptions:
         return "Until it is over, the explorer hides the descriptions of its heads and controls from visitors."
     return "The explorer goes on showing the descriptions of its heads: who looks one up can tell controls."
+
+
+def recruitment_words(settings: StudySettings) -> str:
+    """How people came to a study, after the word "by"."""
+    if settings.panel.parameter:
+        return f"the panel {settings.panel.name}".rstrip() if settings.panel.name else "a panel"
+    return "personal invitation" if settings.invited_only else "the address of the study"
+
+
+def recruitment_sentences(settings: StudySettings) -> list[str]:
+    """Who takes part, where that is limited."""
+    sentences = []
+    if settings.panel.parameter or settings.invited_only:
+        sentences.append(f"People come by {recruitment_words(settings)}.")
+    if settings.practice_pass:
+        items = pluralize(settings.practice_pass, "practice item")
+        sentences.append(f"Whoever answers fewer than {items} right is given no item.")
+    return sentences
 
 
 def end_sentence(settings: StudySettings) -> str:

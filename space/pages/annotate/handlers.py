@@ -47,7 +47,7 @@ PERSONAL_LINK_TEXT = (
     "This is your personal link. Keep it: it is not shown again. It signs you in on another device, and here after you "
     f"sign out or stay away for {SESSION_DAYS} days. Anybody who has it can answer in your name."
 )
-DECLINED_MESSAGE = "You do not take part, and nothing about you is stored. Thank you for your time!"
+DECLINED_MESSAGE = "You chose not to take part. Nothing about you is stored. Thank you for your time!"
 SIGNED_OUT_MESSAGE = "You are signed out. Your personal link signs you in again."
 RESERVATION_LOST_MESSAGE = (
     "You were away for a while, and someone else took this item. You can still submit: we will say if the answer is no "

@@ -127,7 +127,7 @@ def welcome_updates(
     reason = judging_closed_reason(page.services, study) or ("" if study.order else NO_ITEMS)
     return {
         page.welcome_column: gr.update(visible=True),
-        page.welcome: welcome_html(study),
+        page.welcome: welcome_html(study, is_from_panel),
         page.name: gr.update(visible=not (is_from_panel or page.services.is_on_space)),
         page.decline_button: gr.update(visible=is_from_panel),
         page.form_column: gr.update(visible=False),

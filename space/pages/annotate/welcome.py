@@ -23,18 +23,24 @@ WHAT_HEADS_DO = (
     "small part of the model. To some tokens it responds strongly (its sources), and for each of them it makes certain "
     "tokens more likely (its targets). A source with its targets is a mapping."
 )
+PANEL_WORDS = (
+    "You come from {}. Your id there takes the place of a name: a pseudonym is made from it, and the id itself is not "
+    "stored."
+)
 YOUR_TASK = (
     "An item shows the thirty mappings that a head responds to most strongly, and a description that somebody, or a "
     "program, wrote for them. You say whether the description is right. You need no knowledge of language models."
 )
 
 
-def welcome_html(study: Study) -> Html:
-    """Everything above the field for the name, for one study."""
+def welcome_html(study: Study, is_from_panel: bool = False) -> Html:
+    """Everything above the field for the name, for one study; whoever comes from a panel types no name."""
     title = study.settings.notice.title or TITLE
     parts = [Html("<h1>{}</h1>").format(title), notice_list(study)]
     parts += [Html("<p>{}</p>").format(text) for text in (WHAT_HEADS_DO, YOUR_TASK, work_words(study))]
-    return join_html([*parts, example_html()])
+    panel = study.settings.panel.name or "the panel"
+    of_panel = Html("<p>{}</p>").format(PANEL_WORDS.format(panel)) if is_from_panel else Html("")
+    return join_html([*parts, example_html(), of_panel])
 
 
 def notice_list(study: Study) -> Html:

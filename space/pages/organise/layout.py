@@ -56,25 +56,30 @@ class StudyTab:
             }
         self.files = gr.HTML(elem_id="rows")
         with gr.Row():
-            self.pause_button = gr.Button("Pause the study", visible=False, min_width=160, elem_id="pause-study")
-            self.resume_button = gr.Button("Go on with the study", visible=False, min_width=160, elem_id="resume-study")
-            self.delete_button = gr.Button("Delete the study …", visible=False, min_width=160, elem_id="delete-study")
-        with gr.Row(visible=False) as self.deadline_row:
-            label = "New last day in UTC, like 2027-01-31"
-            self.deadline = gr.Textbox(label=label, max_length=10, elem_id="new-deadline")
-            self.extend_button = gr.Button("Move the deadline", elem_id="extend-study")
+            self.pause_button = act_button("Pause the study", "pause-study")
+            self.resume_button = act_button("Go on with the study", "resume-study")
+            self.open_button = act_button("Show answers to annotators …", "open-answers")
+            self.close_button = act_button("Close the study …", "close-study")
+            self.delete_button = act_button("Delete the study …", "delete-study")
         self.change_notice = gr.HTML(elem_id="change-notice")
-        self.delete_confirm_button = gr.Button(
-            "Yes, delete it", visible=False, variant="stop", elem_id="delete-study-confirm"
-        )
-        self.open_button = gr.Button("Show answers to annotators …", visible=False, elem_id="open-answers")
         self.notice = gr.HTML(elem_id="open-answers-notice")
         self.confirm_button = gr.Button("Yes, show them", visible=False, variant="stop", elem_id="open-answers-confirm")
-        self.close_button = gr.Button("Close the study …", visible=False, elem_id="close-study")
         self.close_notice = gr.HTML(elem_id="close-study-notice")
         self.close_confirm_button = gr.Button(
             "Yes, close it", visible=False, variant="stop", elem_id="close-study-confirm"
         )
+        self.delete_confirm_button = gr.Button(
+            "Yes, delete it", visible=False, variant="stop", elem_id="delete-study-confirm"
+        )
+        with gr.Row(visible=False) as self.deadline_row:
+            label = "New last day in UTC, like 2027-01-31"
+            self.deadline = gr.Textbox(label=label, max_length=10, elem_id="new-deadline")
+            self.extend_button = gr.Button("Move the deadline", elem_id="extend-study")
+
+
+def act_button(label: str, elem_id: str) -> gr.Button:
+    """A button for something that can be done with a study now; the page shows it then."""
+    return gr.Button(label, visible=False, min_width=160, elem_id=elem_id)
 
 
 class DecisionTab:
