@@ -12,12 +12,12 @@ from annotation.export.files import export_judgments
 from annotation.form import QUESTIONS
 from annotation.report.paper import tabulate_paper_answers
 from annotation.report.paper_file import load_paper
-from annotation.study.study import Study
+from annotation.study.study import DEFAULT_STUDY, Study
 from maps.errors import MapsError
-from space.components.markup import Html, author_words, notice
+from space.components.markup import Html, anchor, author_words, notice
 from space.pages.agreement.view import judges_section, overview, question_summary, question_tables, remaining_sections
 from space.services import Services
-from space.studies.current import answers_hidden_reason, select_study
+from space.studies.current import all_studies, answers_hidden_reason, select_study
 from space.studies.results import (
     StudyResults,
     find_stale_judgment_ids,
@@ -55,14 +55,15 @@ def build(services: Services, page: gr.Blocks) -> None:
     def load_sections(key: object, request: gr.Request) -> list[str]:
         """The results of the study in the address, or of the current one, in words and tables. Figures follow later."""
         study = select_study(services, request.query_params.get("study"))
+        picker = study_picker(services, study, identify_organiser(services, key, request) is not None)
         if reason := agreement_hidden_reason(services, study, key, request):
-            return [study.name, notice(reason), *empty_sections()]
+            return [study.name, picker + notice(reason), *empty_sections()]
         results = study_results(services, study)
         sections = report_sections(results)
         if results.report.judgments:
             judges, evidence = judge_reports(services, study), results.report.evidence or ()
             sections[-1] += judges_section(judges, len(study.true_items), evidence)
-        return [study.name, report_summary(study, results), *sections]
+        return [study.name, picker + report_summary(study, results), *sections]
 
     @for_visitors
     def load_figures(key: object, name: str | None, request: gr.Request) -> list[Any]:
@@ -124,11 +125,27 @@ def report_file_handler(services: Services) -> Any:
     return write_file
 
 
+def study_picker(services: Services, study: Study, is_organiser: bool) -> Html:
+    """The heading with the study's name, and links to the other studies whose answers this visitor may see."""
+    names = [
+        name
+        for name, each in all_studies(services).items()
+        if name == DEFAULT_STUDY or is_organiser or answers_hidden_reason(services, each) is None
+    ]
+    others = [anchor(f"agreement?study={name}", study_title(name)) for name in names if name != study.name]
+    links = Html('<p class="hint">Other studies: {}</p>').format(Html(" · ").join(others)) if others else Html("")
+    return Html("<h1>Agreement <small>{}</small></h1>{}").format(study_title(study.name), links)
+
+
+def study_title(name: str) -> str:
+    return "open mode" if name == DEFAULT_STUDY else f"study {name}"
+
+
 def report_summary(study: Study, results: StudyResults) -> Html:
-    """The heading, whose descriptions were judged, and the report in sentences."""
+    """Whose descriptions were judged, and the report in sentences."""
     settings = study.settings
     author = f", written by {author_words(settings.describer)}" if settings.describer else ""
-    start = Html("<h1>Agreement</h1><p>Human judgments of the descriptions of {}{}.</p>").format(settings.model, author)
+    start = Html("<p>Human judgments of the descriptions of {}{}.</p>").format(settings.model, author)
     if not results.report.judgments:
         return start + notice("Nobody has judged a description yet. You can be the first, on the page Annotate.")
     return start + overview(results.report)

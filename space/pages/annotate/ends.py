@@ -10,6 +10,7 @@ from maps.text import pluralize
 from space.components.markup import Html, anchor
 from space.studies.current import judging_closed_reason, not_invited_reason
 from space.studies.participant import Participant, current_judgments
+from space.web.sessions import Annotator
 
 
 def closed_reason(participant: Participant) -> str | None:
@@ -57,13 +58,16 @@ def reach_outcome(participant: Participant, reason: str | None) -> Outcome | Non
     return outcome
 
 
-def exit_html(study: Study, outcome: Outcome | None, panel_id: str) -> Html:
-    """The code, or the link back to the panel, for somebody at the end of a study; empty if the study has none."""
+def exit_html(study: Study, outcome: Outcome | None, annotator: Annotator) -> Html:
+    """The code, or the link back to the panel, for somebody at the end of a study; empty if the study has none.
+
+    In a study with a panel, only for the panel's people.
+    """
     text = getattr(study.settings.panel, outcome) if outcome is not None else ""
-    if not text:
+    if not text or (study.settings.panel.parameter and annotator.panel != study.name):
         return Html("")
     if not is_address(text):
         return Html('<p id="exit">Your code: <b class="exit-code">{}</b></p>').format(text)
     panel = study.settings.panel.name
     words = f"Finish: go back to {panel}" if panel else "Finish"
-    return Html('<p id="exit">{}</p>').format(anchor(exit_address(text, panel_id), words))
+    return Html('<p id="exit">{}</p>').format(anchor(exit_address(text, annotator.name), words))

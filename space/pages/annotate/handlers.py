@@ -15,7 +15,6 @@ from annotation.form import GUIDELINES_VERSION
 from annotation.identity import pseudonyms
 from annotation.identity.tokens import SESSION_DAYS
 from annotation.journal.participants import record_name
-from annotation.study.panel import Outcome
 from annotation.study.study import Study
 from maps.errors import MapsError
 from space.components.links import head_in_query
@@ -182,7 +181,7 @@ def decline(page: AnnotatePage, inputs: Inputs, request: gr.Request) -> Updates:
     return {
         page.welcome_column: gr.update(visible=False),
         page.token: None,
-        page.notices: notice(DECLINED_MESSAGE) + exit_html(study, "declined", annotator.name),
+        page.notices: notice(DECLINED_MESSAGE) + exit_html(study, "declined", annotator),
     }
 
 
@@ -307,11 +306,8 @@ def withdraw_own_answers(page: AnnotatePage, participant: Participant, _inputs: 
     pseudonym = participant.annotator.pseudonym
     copies = outbox.withdraw_annotator(page.services, pseudonym)
     receipt = f"{WITHDRAWAL_RECEIPT} {outbox.publication_sentence(page.services, pseudonym)}".rstrip()
-    notices = notice(receipt) + exit_html(participant.study, way_back(participant), participant.annotator.name)
+    notices = notice(receipt)
+    if participant.annotator.panel:
+        notices += exit_html(participant.study, "declined", participant.annotator)
     updates = welcome_updates(page, participant.study, notices=notices)
     return updates | {page.token: sessions.visitor_token(page.services), page.draft: None, page.copies: copies}
-
-
-def way_back(participant: Participant) -> Outcome | None:
-    """The end for somebody who withdraws: back to the panel that they came from, if they did."""
-    return "declined" if participant.annotator.panel == participant.study.name else None

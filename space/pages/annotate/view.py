@@ -213,8 +213,8 @@ def evidence_html(task: AnnotationTask) -> Html:
     """All mappings. In the open study, whoever has judged the item also sees what others answered."""
     item, in_open_study = task.item, task.participant.is_in_open_study
     if item is None:
-        study, panel_id = task.participant.study, task.participant.annotator.name
-        return notice(task.closed_reason or no_item_reason(task)) + exit_html(study, task.outcome, panel_id)
+        way_out = exit_html(task.participant.study, task.outcome, task.participant.annotator)
+        return notice(task.closed_reason or no_item_reason(task)) + way_out
     others = Html("")
     if task.earlier_judgment is not None and in_open_study:
         current = task.participant.services.journal.current_judgments(item.study, item=item)

@@ -59,7 +59,7 @@ def test_whoever_comes_from_the_panel_judges_and_gets_the_code(served: Services)
     assert tasks.reserve_next_task(participant, ()).outcome is None
     task = judge_all(participant)
     assert (task.outcome, task.progress.done > 0) == ("completed", True)
-    assert "submissions/complete?cc=DONE" in exit_html(study, task.outcome, "5f8a")
+    assert "submissions/complete?cc=DONE" in exit_html(study, task.outcome, participant.annotator)
     assert load_outcomes(served.journal, study.name) == {participant.annotator.pseudonym: "completed"}
     assert b"5f8a" not in served.journal.path.read_bytes()
     again = arrive(served, study, "5f8a")
@@ -114,7 +114,7 @@ def test_the_pass_mark_of_the_practice_decides(right: int, served: Services) -> 
     assert (task.item, task.outcome) == (None, "screened_out")
     assert task.closed_reason is not None
     assert task.closed_reason.startswith("You answered 2 of 7 practice items right; 3 are needed")
-    assert "cc=OUT" in exit_html(study, task.outcome, "5f8a")
+    assert "cc=OUT" in exit_html(study, task.outcome, participant.annotator)
     with pytest.raises(JournalError, match="3 are needed"):
         tasks.store_judgment(replace(tasks.new_task(participant, study.order[0], ()), answers=ANSWERS))
 
@@ -146,7 +146,14 @@ def test_a_place_that_is_returned_goes_to_somebody_else(served: Services) -> Non
     assert all(people == {second.annotator.pseudonym} for people in judged.values())
 
 
-def test_a_code_is_escaped(served: Services) -> None:
+def test_a_code_is_escaped(served: Services, ada: Annotator) -> None:
     study = create_test_study(served, panel=PanelSettings(completed="<b>"))
-    assert "&lt;b&gt;" in exit_html(study, "completed", "")
-    assert exit_html(study, "declined", "") == exit_html(study, None, "") == ""
+    assert "&lt;b&gt;" in exit_html(study, "completed", ada)
+    assert exit_html(study, "declined", ada) == exit_html(study, None, ada) == ""
+
+
+def test_only_the_panels_people_are_sent_back_to_it(served: Services, ada: Annotator) -> None:
+    study = create_test_study(served, panel=PANEL)
+    task = judge_all(Participant(served, study, ada))
+    assert task.outcome == "completed"
+    assert exit_html(study, task.outcome, ada) == ""
