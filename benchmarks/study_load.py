@@ -14,12 +14,14 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from annotation.journal.journal import Journal
-from benchmarks.study_app import ROOT, AppConnection, AppProcess, PageFunction, page_functions
+from benchmarks.study_app import ROOT, AppConnection, AppProcess, page_functions
 from benchmarks.study_receipts import Load, LoadResult, SubmitReceipt
 from space.pages.organise import studies
 from space.services import open_services
@@ -43,7 +45,7 @@ class Crowd:
     def __init__(self, port: int, load: Load) -> None:
         known = page_functions(port)
         self._port, self._load = port, load
-        self._open, self._sign_in, self._submit = (known[name] for name in ("load_annotate_page", "sign_in", "submit"))
+        self._open, self._sign_in = (known[name] for name in ("load_annotate_page", "sign_in"))
         self._threads = [
             threading.Thread(target=self._run_annotator, args=(n,), daemon=True) for n in range(load.people)
         ]
@@ -66,32 +68,30 @@ class Crowd:
             self.refusals.append(f"Annotator {number} stopped: {error!r}")
 
     def _annotate(self, line: AppConnection, name: str) -> None:
-        opened, _ = self._call_until_answered(line, self._open, {})
-        asked = {"name": name, "maps-token": opened["maps-token"]}
-        kept, _ = self._call_until_answered(line, self._sign_in, asked)
+        opened, _ = self._call_until_answered(partial(line.call, self._open, {}))
+        asked = {"name": name, "maps-token": opened["maps-token"], "maps-desk": {"study": STUDY_NAME}}
+        kept, _ = self._call_until_answered(partial(line.call, self._sign_in, asked))
         for number in range(self._load.each):
             presence, precision, category = ANSWERS[(number + len(name)) % len(ANSWERS)]
             comment = f"{name}, {number}"
             said = {"presence": presence, "precision": precision, "category": category, "comment": comment}
             judgment_id = kept["maps-desk"]["judgment_id"]
             # Some answers contradict the description: the form asks once, which is no matter here.
-            sent = kept | {"maps-desk": kept["maps-desk"] | {"was_asked": True}} | said
-            found, seconds = self._call_until_answered(line, self._submit, sent)
-            if judgment_id not in found["copies"].get("keep", {}):
+            browser = kept | {"maps-desk": kept["maps-desk"] | {"was_asked": True}}
+            found, seconds = self._call_until_answered(partial(line.submit, browser, said))
+            if judgment_id not in found.get("copies", {}).get("keep", {}):
                 self.refusals.append(f"{comment}: {found['message']}")
                 return
             again = "stored before" in found["message"]
             self.receipts.append(SubmitReceipt(judgment_id, comment, seconds, again))
             kept = {each: found[each] for each in ("maps-token", "maps-desk")}
 
-    def _call_until_answered(
-        self, line: AppConnection, function: PageFunction, own: dict[str, Any]
-    ) -> tuple[dict[str, Any], float]:
+    def _call_until_answered(self, call: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], float]:
         """Calls until there is an answer, always with the same data; the seconds of the last try."""
         while True:
             begun = time.perf_counter()
             try:
-                return line.call(function, own), time.perf_counter() - begun
+                return call(), time.perf_counter() - begun
             except ConnectionError:
                 self.retry_count += 1
                 time.sleep(RETRY_PAUSE)

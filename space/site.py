@@ -16,6 +16,7 @@ from space.endpoints import build_endpoints, endpoints
 from space.pages import about, ask, compare, privacy, relation
 from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
+from space.pages.annotate.submit_route import submit_route
 from space.pages.explore import page as explore
 from space.pages.head import page as head
 from space.pages.models import page as models
@@ -117,7 +118,7 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
     settings = app_arguments(services, EXPLORER_PAGES, links, head_headlines)
     settings["routes"] += [health_route(services), one_time_route(services), upload_route(services)]
-    settings["routes"] += login_routes(services)
+    settings["routes"] += [submit_route(services), *login_routes(services)]
     handlers = {404: respond_not_found} | login_error_handlers(services)
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {

@@ -37,7 +37,6 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     "decline": (ANYONE, "ends the session of somebody from a panel who does not agree"),
     "restore_copies": (ANYONE, "copies of a person's own answers, and of withdrawals, which this server sealed"),
     "lambda": (ANYONE, "shows or hides a button; takes nothing from the browser"),
-    "submit": (ANNOTATORS, "stores their own answer"),
     "skip": (ANNOTATORS, "gives back their item"),
     "go_back": (ANNOTATORS, "their own earlier answers"),
     "keep_reserved": (ANNOTATORS, "renews their reservation"),

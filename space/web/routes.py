@@ -52,6 +52,7 @@ ROUTE_RULES = (
     RouteRule(r"look/[a-z_]+(\.[a-z]+)?", GET, FILE, "tables, preview images, styles and scripts of the app"),
     RouteRule("download/[A-Za-z0-9_-]+", GET, CALL, "a file that was made for one visitor, once"),
     RouteRule("upload/[A-Za-z0-9_-]+", POST, UPLOAD, "a model's file, with a ticket that an organiser was given"),
+    RouteRule("annotate/submit", POST, CALL, "an annotator's own answer, which is stored"),
     RouteRule("(assets|static|svelte)/.+", GET, FILE, "Gradio's scripts, styles and fonts"),
     RouteRule(r"(gradio_api/)?theme\.css|favicon\.ico|robots\.txt|manifest\.json", GET, FILE, "look of the pages"),
     RouteRule("config/?", GET, FILE, "the layout of all pages", is_same_for_all=True),

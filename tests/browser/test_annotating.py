@@ -21,12 +21,12 @@ from tests.space.conftest import BASE_SETTINGS
 
 pytestmark = pytest.mark.browser
 
-TELL = """
+TELL = r"""
   window.told = [];  // all that the server answers the app, piece by piece
   const asked = window.fetch;
   window.fetch = async (...given) => {
     const answer = await asked(...given);
-    if (answer.url.includes("gradio_api") && answer.body) {
+    if (/gradio_api|annotate\/submit/.test(answer.url) && answer.body) {
       const pieces = answer.clone().body.pipeThrough(new TextDecoderStream());
       const kept = (async () => { for await (const piece of pieces) told.push(piece); })();
       kept.catch(error => { if (error.name !== "AbortError") throw error; });  // a stream that the app closes

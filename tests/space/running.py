@@ -104,6 +104,13 @@ class AppUnderTest:
                 who.stored_values[name] = value
         return CallResult(not done["success"], said.text, values)
 
+    def submit(self, who: Visitor) -> CallResult:
+        """Submits what this browser keeps and types on the annotator's page."""
+        fields = ("presence", "precision", "category")
+        body = {"token": who.stored_values.get("maps-token"), "task": who.stored_values.get("maps-desk")}
+        body |= {name: who.typed_values.get(name) for name in fields} | {"comment": who.typed_values.get("comment")}
+        return fetch_text(f"{self.url}/annotate/submit", body)
+
     def open_every_page(self, who: Visitor, query: str = "") -> None:
         for one in self.endpoints():
             if one.runs_on_load:

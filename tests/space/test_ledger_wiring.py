@@ -136,7 +136,7 @@ def judgment(annotator: str, item: StudyItem) -> Judgment:
 
 
 def submitted(app: AppUnderTest, who: Visitor) -> str:
-    return asked(app, who, "submit", "description").text
+    return app.submit(who).text
 
 
 def test_answers_reach_the_hub_at_the_end_and_come_back_on_an_empty_disk(hub: LoopbackHub, tmp_path: Path) -> None:

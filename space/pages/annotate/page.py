@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -9,6 +10,7 @@ import gradio as gr
 from space.components.markup import Html, anchor
 from space.pages.annotate import handlers
 from space.pages.annotate.handlers import for_annotator, for_visitor
+from space.pages.annotate.submit_route import output_names
 from space.pages.annotate.view import AnnotatePage, dependent_questions
 from space.services import Services
 from space.web.updates import inputs_of
@@ -53,8 +55,9 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
     for typed in (*(question.input for question in here.questions.values()), here.comment.input):
         typed(None, form_values, form_outputs, js="studyForm.updateDraft", api_visibility="private")
 
-    answer_inputs = inputs_of(here.token, here.task, *here.questions.values(), here.comment)
-    submitted = here.submit_button.click(for_annotator(here, handlers.submit), answer_inputs, outputs, **QUIET_EVENT)
+    answer_inputs = [here.token, here.task, *here.questions.values(), here.comment]
+    submit = f"(...values) => studyForm.submit({json.dumps(output_names(here))}, ...values)"
+    submitted = here.submit_button.click(None, answer_inputs, outputs, js=submit, **QUIET_EVENT)
     skipped = here.skip_button.click(for_annotator(here, handlers.skip), task_inputs, outputs, **QUIET_EVENT)
     went_back = here.back_button.click(for_annotator(here, handlers.go_back), task_inputs, outputs, **QUIET_EVENT)
     for event in (

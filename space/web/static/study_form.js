@@ -84,6 +84,23 @@ window.studyForm = (() => {
     return {__type__: 'update'};
   };
 
+  // The names of the outputs, the token, the task, the code of each question, the comment -> an update for each output.
+  const keepAll = (names, text) => names.map(name => ({__type__: 'update', ...(name === 'message' && {value: text})}));
+  const problem = text => `<p class="notice problem" role="alert">${text}</p>`;
+  const submit = async (names, token, task, ...values) => {
+    const answers = Object.fromEntries(QUESTIONS.map(({field}, n) => [field, values[n]]));
+    const body = JSON.stringify({token, task, ...answers, comment: values[QUESTIONS.length]});
+    try {
+      const address = location.pathname.replace(/\/?$/, '/submit');  // of the page, below whatever path the app has
+      const reply = await fetch(address, {method: 'POST', headers: {'Content-Type': 'application/json'}, body});
+      if (!reply.ok) return keepAll(names, problem(`The server could not store your answer (status ${reply.status}). It is still here: submit it again.`));
+      const updates = await reply.json();
+      return names.map(name => name in updates ? updates[name] : {__type__: 'update'});
+    } catch (error) {
+      return keepAll(names, problem('The server cannot be reached. Your answer is still here: submit it again in a moment.'));
+    }
+  };
+
   const removeQuery = () => history.replaceState({}, '', location.pathname);
   const removeKey = () => {
     const address = new URL(location);
@@ -97,6 +114,6 @@ window.studyForm = (() => {
   return {
     fields: QUESTIONS.map(question => question.field), isUpToDate, showQuestions, updateDraft, sendIdsOnLoad, sendIds,
     sendIdsOfOrganiser, sendMissingCopies, sendMissingCopiesOnly, updateCopies, removeQuery, removeKey, announceTask,
-    showTop, resetConfirmation,
+    showTop, resetConfirmation, submit,
   };
 })();
