@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -175,7 +175,8 @@ def run_show(options: argparse.Namespace) -> None:
 
 def progress_lines(study: Study, journal: Path, stale: Collection[str]) -> str:
     """A study's progress, one number a line; stale items are left out."""
-    judged, reserved = dict[str, set[str]](), dict[str, set[str]]()
+    judged: Mapping[str, set[str]] = {}
+    reserved: Mapping[str, set[str]] = {}
     if journal.is_file():
         with Journal(journal) as opened:
             holders = opened.slot_holders(study)

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 from annotation.errors import JournalError
+from annotation.journal.assignments import Assignments
 from annotation.journal.deadlines import DeadlineWatch
 from annotation.journal.migrations import APPLICATION_ID, MIGRATIONS
 from annotation.sqlite_file import Schema, SqliteFile, utc_now
@@ -22,4 +23,5 @@ class Database(SqliteFile):
         self, path: Path, now: Callable[[], datetime] = utc_now, seconds: Callable[[], float] = monotonic
     ) -> None:
         self.deadlines = DeadlineWatch(seconds)
+        self.assignments = Assignments(self.select)
         super().__init__(path, now)

@@ -42,6 +42,8 @@ def due_reason(db: Database, study: Study, judged_by: Mapping[str, set[str]]) ->
     """Why a study ends now without an organiser; None if it goes on. `judged_by`: who has judged each item."""
     if db.deadlines.has_passed_for_good(study.name, deadline_of(db, study), db.now()):
         return "deadline"
+    if study.settings.per_item is not None and db.assignments.index(study).open_slots:
+        return None
     return "complete" if has_all_judgments(study, judged_by) else None
 
 

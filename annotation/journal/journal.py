@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from annotation.errors import DuplicateRowError, JournalError
 from annotation.form import answer_problems, answers_of_judgment
 from annotation.journal import endings, opened_studies, reservations, sessions, study_changes, study_rules, sync
+from annotation.journal.assignments import NOT_WITHDRAWN_SQL
 from annotation.journal.database import Database
-from annotation.journal.reservations import NOT_WITHDRAWN_SQL, ReservationResult, SlotHolders
+from annotation.journal.reservations import ReservationResult, SlotHolders
 from annotation.journal.rows import (
     JUDGMENT_COLUMNS_SQL,
     insert_judgment,
@@ -155,7 +157,10 @@ class Journal(Database):
         return reservations.load_given_keys(self, study, annotator)
 
     def slot_holders(self, study: Study) -> SlotHolders:
-        return reservations.load_slot_holders(self, study)
+        """Who has judged or reserved which item of a study now, without people who withdrew."""
+        with self._lock:
+            holders = reservations.load_slot_holders(self, study)
+            return replace(holders, judged_by={key: set(people) for key, people in holders.judged_by.items()})
 
     def open_answers(self, study: str, organiser: str) -> None:
         """Opens a study's single answers to its annotators before the end, for good. Repeating it changes nothing."""

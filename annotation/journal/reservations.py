@@ -10,8 +10,7 @@ of newcomers are short, few of them count against others, and none does where so
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,20 +19,14 @@ from annotation.journal import endings
 from annotation.journal.database import Database
 from annotation.journal.study_changes import is_paused
 from annotation.sqlite_file import utc_timestamp
-from annotation.study.next_item import (
-    AssignmentState,
-    count_subjects,
-    list_available_items,
-    list_offered_items,
-    select_next_item,
-)
+from annotation.study.assignment import ItemRequest
+from annotation.study.next_item import AssignmentState, count_subjects, list_available_items, select_next_item
 from annotation.study.study import Study
-from annotation.types import ITEM_COLUMNS, StudyItem
+from annotation.types import StudyItem
 
 RESERVATION_DURATION = timedelta(minutes=30)
 NEWCOMER_DURATION = timedelta(minutes=10)  # renewed while the page is active, but for RESERVATION_DURATION in all
 COUNTED_NEWCOMERS = 8  # in a study; the newest reservations count
-NOT_WITHDRAWN_SQL = "annotator NOT IN (SELECT annotator FROM withdrawals)"
 KINDS_OUTSIDE_ORDER = ("practice", "adjudication")  # items of these kinds are not in the study's order
 
 
@@ -44,7 +37,7 @@ class SlotHolders:
     `newcomers` are the people among the latter who have judged nothing yet, the newest reservation first.
     """
 
-    judged_by: dict[str, set[str]]
+    judged_by: Mapping[str, set[str]]
     reserved_by: dict[str, set[str]]
     newcomers: tuple[str, ...] = ()
 
@@ -54,14 +47,6 @@ class SlotHolders:
         yielding = set(others[counted_newcomers:])
         reserved = {key: left for key, people in self.reserved_by.items() if (left := people - yielding)}
         return SlotHolders(self.judged_by, reserved, tuple(others[:counted_newcomers]))
-
-    def items_held_by(self, annotator: str) -> set[str]:
-        """The items that a person has judged or reserved."""
-        holders = (*self.judged_by.items(), *self.reserved_by.items())
-        return {key for key, people in holders if annotator in people}
-
-    def annotators(self) -> set[str]:
-        return set().union(*self.judged_by.values(), *self.reserved_by.values())
 
     def slots_taken_by_others(self, item_key: str, annotator: str) -> int:
         return len((self.judged_by.get(item_key, set()) | self.reserved_by.get(item_key, set())) - {annotator})
@@ -77,15 +62,7 @@ class ReservationResult:
 
 def load_slot_holders(db: Database, study: Study) -> SlotHolders:
     """Who has judged or reserved which item of a study, without people who withdrew."""
-    judged: dict[str, set[str]] = {}
-    columns = ", ".join(ITEM_COLUMNS)
-    query = (  # a changed answer supersedes an earlier one, so each person has one first answer to an item
-        f"SELECT {columns}, json_group_array(annotator) FROM judgments "
-        f"WHERE study = ? AND supersedes IS NULL AND {NOT_WITHDRAWN_SQL} GROUP BY {columns}"
-    )
-    for *item, people in db.select(query, [study.name]):
-        if (key := study.key_by_columns.get(tuple(item))) is not None:
-            judged[key] = set(json.loads(people))
+    judged, known = db.assignments.judgments(study)
     reserved: dict[str, set[str]] = {}
     query = (
         "SELECT item, annotator FROM reservations WHERE study = ? AND until > ? ORDER BY reserved_at DESC, rowid DESC"
@@ -93,7 +70,6 @@ def load_slot_holders(db: Database, study: Study) -> SlotHolders:
     rows = db.select(query, [study.name, utc_timestamp(db.now())])
     for key, annotator in rows:
         reserved.setdefault(key, set()).add(annotator)
-    known = set().union(*judged.values())
     return SlotHolders(judged, reserved, tuple(row["annotator"] for row in rows if row["annotator"] not in known))
 
 
@@ -115,50 +91,35 @@ def reserve_next_item(
         endings.record_if_due(db, study, holders.judged_by)
         if endings.over_reason(db, study) is not None or is_paused(db, study.name):
             return ReservationResult(None, 0)
-        asked = _Request(annotator, skipped_keys, preferred_key, closed_keys, load_given_keys(db, study, annotator))
-        result = _choose_item(study, holders, asked)
+        asked = ItemRequest(annotator, skipped_keys, preferred_key, closed_keys, load_given_keys(db, study, annotator))
+        result = _choose_item(db, study, holders, asked)
         if study.settings.per_item is not None:
             _reserve_only(db, study.name, result.item.key if result.item else None, annotator)
         return result
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What a person asks for; see `Journal.reserve_next_item`. `given_keys` are the items they were given before."""
-
-    annotator: str
-    skipped_keys: Sequence[str]
-    preferred_key: str | None
-    closed_keys: Collection[str]
-    given_keys: Collection[str]
-
-
-def _choose_item(study: Study, holders: SlotHolders, asked: _Request) -> ReservationResult:
+def _choose_item(db: Database, study: Study, holders: SlotHolders, asked: ItemRequest) -> ReservationResult:
     """The item for a person. If there is none, the other newcomers' reservations yield, the oldest first.
 
     Two people may then work on one item. The journal stores the answers of the first.
     """
     counted = holders.against(asked.annotator)
     while True:
-        result = _choose_item_against(study, counted, asked)
+        result = _choose_item_against(db, study, counted, asked)
         if result.item is not None or not counted.newcomers:
             return result
         counted = holders.against(asked.annotator, len(counted.newcomers) - 1)
 
 
-def _choose_item_against(study: Study, holders: SlotHolders, asked: _Request) -> ReservationResult:
-    who = asked.annotator
+def _choose_item_against(db: Database, study: Study, holders: SlotHolders, asked: ItemRequest) -> ReservationResult:
+    if study.settings.per_item is not None:
+        return ReservationResult(*db.assignments.index(study).choose(holders.reserved_by, asked))
+    who, order, limits = asked.annotator, study.order, study.settings
     mine = {key for key, people in holders.judged_by.items() if who in people}
-    others = [holders.items_held_by(one) for one in sorted(holders.annotators() - {who})]
-    taken = {item.key: holders.slots_taken_by_others(item.key, who) + (item.key in mine) for item in study.order}
-    state = AssignmentState(taken, mine, asked.skipped_keys, others, asked.closed_keys, asked.given_keys)
-    reserved = [key for key, people in holders.reserved_by.items() if who in people and key not in asked.skipped_keys]
-    offered = {item.key: item for item in list_offered_items(study.order, study.settings, state)}
-    item = next((offered[key] for key in (asked.preferred_key, *reserved) if key in offered), None)
-    item = item or select_next_item(study.order, study.settings, state)
-    return ReservationResult(
-        item, count_subjects(list_available_items(study.order, study.settings, state), study.settings)
-    )
+    state = AssignmentState({}, mine, asked.skipped_keys, (), asked.closed_keys, asked.given_keys)
+    free = list_available_items(order, limits, state)
+    preferred = next((item for item in free if item.key == asked.preferred_key), None)
+    return ReservationResult(preferred or select_next_item(order, limits, state), count_subjects(free, limits))
 
 
 def load_given_keys(db: Database, study: Study, annotator: str) -> set[str]:

@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from annotation.errors import JournalError
 from annotation.journal import endings
+from annotation.journal.assignments import NOT_WITHDRAWN_SQL
 from annotation.journal.database import Database
 from annotation.journal.reservations import (
     KINDS_OUTSIDE_ORDER,
-    NOT_WITHDRAWN_SQL,
     delete_ended_reservations,
     load_slot_holders,
 )

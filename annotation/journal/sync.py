@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Literal
 
 from annotation.errors import DuplicateRowError, JournalError
+from annotation.journal.assignments import NOT_WITHDRAWN_SQL
 from annotation.journal.database import Database
 from annotation.journal.endings import ending_from_row
-from annotation.journal.reservations import NOT_WITHDRAWN_SQL
 from annotation.journal.rows import (
     JUDGMENT_COLUMNS_SQL,
     insert_judgment,

@@ -75,7 +75,9 @@ def select_next_item(order: Sequence[StudyItem], limits: JudgmentLimits, state: 
     """
     free = list_offered_items(order, limits, state)
     last_skip = {key: position for position, key in enumerate(state.skipped_keys)}
-    overlap_due = _is_overlap_due(order, limits, state)
+    overlap = {item.key for item in order if item.item_kind == "overlap"}
+    mine = _keys_in_order(order, state.judged_keys)
+    overlap_due = is_overlap_due(len(order), overlap, mine, limits, len(state.keys_of_others))
     free.sort(
         key=lambda item: (
             last_skip.get(item.key, -1),
@@ -150,22 +152,28 @@ def _keys_in_order(order: Sequence[StudyItem], keys: Collection[str]) -> set[str
     return {item.key for item in order} & set(keys)
 
 
-def _is_overlap_due(order: Sequence[StudyItem], limits: JudgmentLimits, state: AssignmentState) -> bool:
-    """Whether this person has judged a smaller share of the overlap than of their expected work.
+def is_overlap_due(
+    item_count: int, overlap: Collection[str], judged: Collection[str], limits: JudgmentLimits, others: int
+) -> bool:
+    """Whether somebody has judged a smaller share of the overlap than of their expected work.
 
-    Expected work is `per_annotator`, or without it an equal share of all slots.
+    Expected work is `per_annotator`, or without it an equal share of all slots among them and the `others` at work.
     """
-    overlap = {item.key for item in order if item.item_kind == "overlap"}
     if not overlap or limits.per_item is None:
         return False
-    mine = _keys_in_order(order, state.judged_keys)
     work: float
     if limits.per_annotator is not None:
         work = limits.per_annotator
     else:
-        people = max(limits.per_item, 1 + len(state.keys_of_others))
-        work = len(overlap) + (len(order) - len(overlap)) * limits.per_item / people
-    return len(mine & overlap) * work <= len(mine) * len(overlap)  # judged / overlap <= mine / work
+        people = max(limits.per_item, 1 + others)
+        work = len(overlap) + (item_count - len(overlap)) * limits.per_item / people
+    done = sum(key in overlap for key in judged)
+    return done * work <= len(judged) * len(overlap)  # judged / overlap <= mine / work
+
+
+def is_near_end(missing: int, others: int) -> bool:
+    """Whether so few slots are left for each person that giving an item away may leave another slot unfillable."""
+    return 0 < missing <= SLOTS_PER_PERSON_NEAR_END * (1 + others)
 
 
 def _first_harmless_item(
@@ -178,7 +186,7 @@ def _first_harmless_item(
     """
     open_slots = _count_open_slots(order, limits, state)
     missing = sum(open_slots.values())
-    if missing == 0 or missing > SLOTS_PER_PERSON_NEAR_END * (1 + len(state.keys_of_others)):
+    if not is_near_end(missing, len(state.keys_of_others)):
         return next(iter(candidates), None)
     *people, newcomer = _capacities(order, limits, open_slots, (state.judged_keys, *state.keys_of_others, ()))
     slots_per_newcomer = len(open_slots) if newcomer.quota is None else min(len(open_slots), newcomer.quota)

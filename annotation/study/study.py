@@ -163,6 +163,9 @@ class Study:
     contents: dict[str, ItemContent]
     origins: dict[str, ItemOrigin]
 
+    def __hash__(self) -> int:
+        return hash(self.settings)  # so that what is computed from a study can be cached by it
+
     @property
     def name(self) -> str:
         return self.settings.name
@@ -170,6 +173,10 @@ class Study:
     @cached_property
     def item_by_key(self) -> dict[str, StudyItem]:
         return {item.key: item for item in self.order}
+
+    @cached_property
+    def position_by_item(self) -> dict[StudyItem, int]:
+        return {item: n for n, item in enumerate(self.order)}
 
     @cached_property
     def key_by_columns(self) -> dict[tuple[object, ...], str]:

@@ -63,7 +63,17 @@ def join_html(pieces: Iterable[str]) -> Html:
     return Html("").join(pieces)
 
 
-@lru_cache(maxsize=1 << 13)
+def fill(template: Html, *values: Html | float) -> Html:
+    """Fills a `%` template with numbers and with HTML; many times faster than `format`, which escapes."""
+    return Html(str.__mod__(template, values))  # noqa: S704 - the types let nothing else in
+
+
+def concatenate(pieces: Iterable[Html]) -> Html:
+    """Pieces that are HTML already, one after the other; faster than `join_html`."""
+    return Html(str.join("", pieces))  # noqa: S704 - the types let nothing else in
+
+
+@lru_cache(maxsize=1 << 15)
 def token_chip(token: str, linked: bool = True) -> Html:
     """A token in a monospace chip: white space as symbols; a very long token is cut and its length given.
 
@@ -216,17 +226,19 @@ def sticky_panel(content: Markup, label: str) -> Html:
     return Html('<div class="beside" tabindex="0" role="region" aria-label="{}">{}</div>').format(label, content)
 
 
+TARGET = Html('<span title="score %.2f">%s</span>')
+MAPPING = Html(
+    '<li value="%d"><span class="source">%s<span class="bar" style="--share:%.3f" title="saliency %.3f"></span></span>'
+    '<span class="arrow" aria-label="to">→</span><span class="targets">%s</span></li>'
+)
+
+
 def mapping_item(row: HeadMapping, bar_length: float, linked: bool) -> Html:
     """One mapping; `bar_length` is the length of its saliency bar, from 0 to 1."""
-    targets = join_html(
-        Html('<span title="score {:.2f}">{}</span>').format(score, token_chip(target, linked))
-        for target, score in zip(row.targets, row.scores, strict=True)
+    targets = concatenate(
+        fill(TARGET, score, token_chip(target, linked)) for target, score in zip(row.targets, row.scores, strict=True)
     )
-    return Html(
-        '<li value="{}"><span class="source">{}'
-        '<span class="bar" style="--share:{:.3f}" title="saliency {:.3f}"></span></span>'
-        '<span class="arrow" aria-label="to">→</span><span class="targets">{}</span></li>'
-    ).format(row.rank, token_chip(row.source, linked), bar_length, row.saliency, targets)
+    return fill(MAPPING, row.rank, token_chip(row.source, linked), bar_length, row.saliency, targets)
 
 
 def relation_bars(scores: Sequence[RelationScore], tau: float, min_pairs: int, model: str, head: HeadId) -> Html:

@@ -16,7 +16,7 @@ from annotation.journal.deadlines import DEADLINE_CONFIRMATION
 from annotation.journal.study_changes import is_past_deadline, is_paused
 from annotation.study.candidates import current_versions
 from annotation.study.store import load_studies
-from annotation.study.study import DEFAULT_STUDY, CurrentVersions, Study, stale_item_keys
+from annotation.study.study import DEFAULT_STUDY, Study, stale_item_keys
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from space.atlases.cache import table_times
@@ -64,22 +64,20 @@ def visible_default_study(services: Services) -> Study:
     return study.without_heads(hidden) if hidden else study
 
 
-def find_stale_item_keys(atlases: Mapping[str, Atlas], study: Study) -> set[str]:
+def find_stale_item_keys(atlases: Mapping[str, Atlas], study: Study) -> frozenset[str]:
     """The keys of a created study's items whose mappings or description changed; none without the model's atlas."""
     settings = study.settings
     atlas = atlases.get(settings.model)
     if study.name == DEFAULT_STUDY or atlas is None:
-        return set()
-    changed = table_times(atlas, ("mappings", "descriptions", "patterns"))
-    current = _current_descriptions(atlas.folder, changed, settings.describer, settings.per_operation)
-    return stale_item_keys(study, current)
+        return frozenset()
+    return _stale_item_keys(study, atlas.folder, table_times(atlas, ("mappings", "descriptions", "patterns")))
 
 
-@lru_cache(maxsize=8)
-def _current_descriptions(
-    folder: Path, _changed: tuple[int, ...], describer: str, per_operation: bool
-) -> CurrentVersions:
-    return current_versions(Atlas.open(folder), describer, per_operation)
+@lru_cache(maxsize=16)
+def _stale_item_keys(study: Study, folder: Path, _changed: tuple[int, ...]) -> frozenset[str]:
+    settings = study.settings
+    current = current_versions(Atlas.open(folder), settings.describer, settings.per_operation)
+    return frozenset(stale_item_keys(study, current))
 
 
 def judging_closed_reason(services: Services, study: Study) -> str | None:

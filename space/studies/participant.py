@@ -34,11 +34,24 @@ class Participant:
         """The practice examples by item key; none if the study has no practice."""
         return {example.item.key: example for example in practice.practice_of_study(self.study)}
 
-    @cached_property
-    def items_by_handle(self) -> dict[str, StudyItem]:
-        """The study's items and worked examples by handle. Only those that the server gave away are known outside."""
-        items = [*(example.item for example in self.examples_by_key.values()), *self.study.order]
-        return {self.item_handle(item): item for item in items}
+    def find_item(self, handle: object) -> StudyItem | None:
+        """The item or worked example of a handle; None for whatever the server did not give this person."""
+        number = pseudonyms.read_item_handle(handle, self._handle_key) if isinstance(handle, str) else None
+        if number is None:
+            return None
+        order, examples = self.study.order, list(self.examples_by_key.values())
+        if number < len(order):
+            item = order[number]
+        elif number < len(order) + len(examples):
+            item = examples[number - len(order)].item
+        else:
+            return None
+        return item if self.item_handle(item) == handle else None
+
+    def _number(self, item: StudyItem) -> int:
+        """The place of an item in the study's order; worked examples come after it."""
+        number = self.study.position_by_item.get(item)
+        return len(self.study.order) + list(self.examples_by_key).index(item.key) if number is None else number
 
     @cached_property
     def _handle_key(self) -> bytes:
@@ -49,7 +62,7 @@ class Participant:
 
         Whoever knows it was given the item: nobody can guess it, and other people have other handles.
         """
-        return pseudonyms.derive_item_handle(item.key, self._handle_key)
+        return pseudonyms.derive_item_handle(item.key, self._number(item), self._handle_key)
 
     def item_content(self, item: StudyItem) -> ItemContent:
         example = self.examples_by_key.get(item.key)
@@ -64,6 +77,6 @@ MAX_TASK_AGE = timedelta(days=7)
 def current_judgments(participant: Participant) -> list[Judgment]:
     """The annotator's current judgments of the study's items and practice examples, in the order of answering."""
     study, journal = participant.study, participant.services.journal
-    keys = study.item_by_key.keys() | participant.examples_by_key.keys()
     judgments = journal.current_judgments(study.name, participant.annotator.pseudonym)
-    return [judgment for judgment in judgments if judgment.item.key in keys]
+    practice = {example.item for example in participant.examples_by_key.values()}
+    return [row for row in judgments if row.item in study.position_by_item or row.item in practice]

@@ -105,11 +105,12 @@ def reserve_next_task(
         for key, example in participant.examples_by_key.items():
             if key not in judged_keys:
                 return new_task(participant, example.item, skipped_handles)
-    known_handles = tuple(each for each in dict.fromkeys(skipped_handles) if each in participant.items_by_handle)
+    skipped = {each: item for each in dict.fromkeys(skipped_handles) if (item := participant.find_item(each))}
+    known_handles = tuple(skipped)
     reserved = participant.services.journal.reserve_next_item(
         participant.study,
         participant.annotator.pseudonym,
-        skipped_keys=[participant.items_by_handle[each].key for each in known_handles],
+        skipped_keys=[item.key for item in skipped.values()],
         preferred_key=None if preferred_item is None else preferred_item.key,
         closed_keys=stale_keys(participant),
     )
@@ -126,7 +127,7 @@ def ended_task(participant: Participant, skipped_handles: tuple[str, ...], reaso
     return replace(task, closed_reason=reason, outcome=reach_outcome(participant, reason))
 
 
-def stale_keys(participant: Participant) -> set[str]:
+def stale_keys(participant: Participant) -> frozenset[str]:
     return find_stale_item_keys(participant.services.whole_atlases, participant.study)
 
 
@@ -194,7 +195,7 @@ def reserve_first_task(participant: Participant, browser_state: object) -> Annot
 def task_from_browser(participant: Participant, browser_state: object) -> AnnotationTask | None:
     """The task that a browser sends; None if it is not a valid task of this study."""
     handle = browser_state.get("item") if isinstance(browser_state, dict) else None
-    item = participant.items_by_handle.get(handle) if isinstance(handle, str) else None
+    item = participant.find_item(handle)
     if item is None or not isinstance(browser_state, dict) or browser_state.get("study") != participant.study.name:
         return None
     judgment_id, replaced_id = browser_state.get("judgment_id"), browser_state.get("replaces")

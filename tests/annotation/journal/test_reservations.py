@@ -146,15 +146,39 @@ def test_a_wanted_item_is_given_where_it_is_open_to_the_person(journal: Journal)
     assert journal.reserve_next_item(made, "a", preferred_key="no item").item == wanted
 
 
-def test_the_people_of_each_item_are_gathered_without_sorting(journal: Journal) -> None:
+WIDE = freeze_invented_study(per_item=9)
+
+
+def test_only_judgments_that_are_new_are_read(journal: Journal) -> None:
+    for who in "ab":
+        journal.record_judgment(judged(WIDE.order[0], who), WIDE)
+    assert journal.slot_holders(WIDE).judged_by == {WIDE.order[0].key: {"a", "b"}}
+    journal.record_judgment(judged(WIDE.order[1], "b"), WIDE)
     asked: list[str] = []
     journal._connection.set_trace_callback(asked.append)
-    journal.slot_holders(SMALL)
+    assert journal.slot_holders(WIDE).judged_by[WIDE.order[1].key] == {"b"}
+    journal.slot_holders(WIDE)
     journal._connection.set_trace_callback(None)
-    [gathering] = [query for query in asked if "json_group_array" in query]
-    plan = [row["detail"] for row in journal.select(f"EXPLAIN QUERY PLAN {gathering}")]
-    assert plan[0] == "SEARCH judgments USING INDEX one_first_judgment (study=?)"
-    assert not any("TEMP B-TREE" in step for step in plan)
+    [reading] = [query for query in asked if "supersedes IS NULL" in query]
+    assert "position > 2" in reading
+    assert journal.select(f"EXPLAIN QUERY PLAN {reading}")[0]["detail"] == (
+        "SEARCH judgments USING INTEGER PRIMARY KEY (rowid>?)"
+    )
+
+
+def test_answers_of_somebody_who_withdraws_are_counted_no_more(journal: Journal) -> None:
+    for who in "ab":
+        journal.record_judgment(judged(WIDE.order[0], who), WIDE)
+    assert journal.slot_holders(WIDE).judged_by == {WIDE.order[0].key: {"a", "b"}}
+    journal.withdraw("a")
+    assert journal.slot_holders(WIDE).judged_by == {WIDE.order[0].key: {"b"}}
+
+
+def test_a_second_process_sees_what_the_first_stored(journal: Journal) -> None:
+    with Journal(journal.path) as other:
+        assert other.slot_holders(WIDE).judged_by == {}
+        journal.record_judgment(judged(WIDE.order[0], "a"), WIDE)
+        assert other.slot_holders(WIDE).judged_by == {WIDE.order[0].key: {"a"}}
 
 
 def test_a_claim_tells_how_many_heads_were_open(journal: Journal) -> None:
