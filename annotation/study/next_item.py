@@ -124,14 +124,9 @@ def count_subjects(items: Iterable[StudyItem], limits: JudgmentLimits) -> int:
     return len({subject_of(item, limits) for item in items})
 
 
-def compute_annotator_progress(
-    order: Sequence[StudyItem], judged_keys: Collection[str], seconds: Sequence[float] = ()
-) -> AnnotatorProgress:
-    """Progress through this order; the time left is estimated from the median of the annotator's `seconds` per item."""
-    keys = {item.key for item in order}
-    done = len(keys & set(judged_keys))
-    minutes = median(seconds) * (len(keys) - done) / 60 if seconds else None
-    return AnnotatorProgress(done, len(keys), minutes)
+def compute_annotator_progress(done: int, total: int, seconds: Sequence[float] = ()) -> AnnotatorProgress:
+    """Progress through `total` items; the time left is estimated from the median of the annotator's `seconds`."""
+    return AnnotatorProgress(done, total, median(seconds) * (total - done) / 60 if seconds else None)
 
 
 def _taken_slots(item: StudyItem, state: AssignmentState) -> int:

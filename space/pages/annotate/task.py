@@ -160,7 +160,8 @@ def annotator_progress(
     counted here unless `open_head_count` is known.
     """
     study, judged_keys = participant.study, {row.item.key for row in judgments}
-    whole_study = compute_annotator_progress(study.order, judged_keys, [row.seconds for row in judgments])
+    seconds = [row.seconds for row in judgments]
+    whole_study = compute_annotator_progress(len(judged_keys), len(study.order), seconds)
     if participant.is_in_open_study:
         return whole_study
     if open_head_count is None:
