@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from threading import Thread
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -44,6 +45,7 @@ def serve(model_to_map: str | None = None) -> None:
     check_port_is_free(address)
     services = open_services()
     from space.site import build_site, launch_arguments  # imported late, so that wrong settings are reported at once
+    from space.studies.current import load_running_studies
     from space.web.connections import ConnectionLimits, connection_limit
     from space.web.zero_gpu import register_with_zero_gpu
 
@@ -60,6 +62,7 @@ def serve(model_to_map: str | None = None) -> None:
         if model_to_map is not None:
             start_first_job(services, model_to_map)
         services.search_indexes.start_building(services.atlases)
+        Thread(target=load_running_studies, args=(services,), name="studies", daemon=True).start()
         limits = ConnectionLimits(connection_limit())
         options = launch_arguments(services, limits)
         site.launch(server_name=address.host, server_port=address.port, prevent_thread_lock=True, **options)

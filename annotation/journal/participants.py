@@ -1,4 +1,4 @@
-"""What organisers know of the people in a study: the names that they gave, and which end of a study they were shown.
+"""The people in a study: who was let in by an invitation, the names that they gave, which end they were shown.
 
 Names are encrypted with the pseudonym key. Both go when somebody withdraws. Functions on the journal's database.
 """
@@ -8,6 +8,18 @@ from __future__ import annotations
 from annotation.identity.seals import seal_text, unseal_text
 from annotation.journal.database import Database
 from annotation.sqlite_file import utc_timestamp
+
+
+def join_study(db: Database, study: str, annotator: str) -> None:
+    """Records that a person came in by an invitation. Repeating it changes nothing."""
+    query = "INSERT INTO members (study, annotator, joined_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    with db.transaction("You could not be let in: {reason}."):
+        db.execute(query, [study, annotator, utc_timestamp(db.now())])
+
+
+def is_member(db: Database, study: str, annotator: str) -> bool:
+    """Whether a person came into a study by an invitation."""
+    return bool(db.select("SELECT 1 FROM members WHERE study = ? AND annotator = ?", [study, annotator]))
 
 
 def record_name(db: Database, pseudonym: str, name: str, key: bytes) -> None:

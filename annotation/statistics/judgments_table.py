@@ -244,8 +244,9 @@ def select_counted_judgments(table: pd.DataFrame) -> CountedJudgments:
     checked = _check_table(table)
     reasons = _exclusion_reasons(checked)
     key_columns = _key_columns(checked)
-    keys = [repr(cells) for cells in checked[key_columns].itertuples(index=False, name=None)]
-    checked["key"] = pd.Series(keys, dtype=object)
+    items = list(checked[key_columns].itertuples(index=False, name=None))
+    texts = {item: repr(item) for item in set(items)}  # one text for all rows of an item
+    checked["key"] = pd.Series([texts[item] for item in items], dtype=object)
 
     def rows_with(reason: str) -> pd.DataFrame:
         selected = np.array([each == reason for each in reasons], dtype=bool)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 from annotation.study.panel import PanelSettings
 from annotation.study.study import ItemContent, ItemOrigin, Study, StudyNotice, StudySettings
@@ -27,10 +28,41 @@ def study_to_json(study: Study) -> str:
     return json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+class StoredMappings(Sequence[Mapping]):
+    """The mappings of an item as they are in the file, read at each use: as objects they take ten times the memory."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.length, self.text = len(rows), _canonical_json(rows).encode()
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping]: ...
+    def __getitem__(self, index: int | slice) -> Mapping | Sequence[Mapping]:
+        return mappings_from_data(json.loads(self.text))[index]
+
+    def __iter__(self) -> Iterator[Mapping]:
+        return iter(mappings_from_data(json.loads(self.text)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+def _store_mappings(row: dict[str, Any]) -> dict[str, Any]:
+    """An object of the file as it is read: an item's mappings are packed before the next item is read."""
+    return row | {"mappings": StoredMappings(row["mappings"])} if "mappings" in row else row
+
+
 def study_from_json(text: str) -> Study:
     """The study in the text of such a file. Raises MapsError if it is damaged, was changed, or has another format."""
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_hook=_store_mappings)
         version = whole["format_version"]
         content = {"settings": whole["settings"], "items": whole["items"]}
         is_unchanged = whole["sha256"] == _content_hash(content)
@@ -47,8 +79,24 @@ def study_from_json(text: str) -> Study:
 
 
 def _content_hash(content: dict[str, Any]) -> str:
-    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of settings and items as compact JSON with sorted keys, of which only one item is held at a time."""
+    digest = hashlib.sha256(b'{"items":[')
+    for number, item in enumerate(content["items"]):
+        digest.update((b"," if number else b"") + _canonical_item(item))
+    digest.update(b'],"settings":' + _canonical_json(content["settings"]).encode() + b"}")
+    return digest.hexdigest()
+
+
+def _canonical_item(item: dict[str, Any]) -> bytes:
+    mappings = item["mappings"]
+    text = mappings.text if isinstance(mappings, StoredMappings) else _canonical_json(mappings).encode()
+    before = _canonical_json({name: value for name, value in item.items() if name < "mappings"}).encode()
+    after = _canonical_json({name: value for name, value in item.items() if name > "mappings"}).encode()
+    return before[:-1] + b',"mappings":' + text + b"," + after[1:]
+
+
+def _canonical_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _item_to_data(study: Study, item: StudyItem) -> dict[str, Any]:
@@ -70,8 +118,7 @@ def _study_from_data(content: dict[str, Any]) -> Study:
     for row in content["items"]:
         item = StudyItem(**{name: row[name] for name in StudyItem.__dataclass_fields__})
         order.append(item)
-        mappings = mappings_from_data(row["mappings"])
-        contents[item.key] = ItemContent(mappings, row["input_strings"], row["observed_pattern"])
+        contents[item.key] = ItemContent(row["mappings"], row["input_strings"], row["observed_pattern"])
         origins[item.key] = ItemOrigin(row["own_mapping_hash"], HeadId.parse(row["described"]))
     nested = {  # studies from before they existed have none
         "notice": StudyNotice(**settings.get("notice", {})),

@@ -7,12 +7,14 @@ only when the study is over, or after an organiser opened them. Both are rows of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from annotation.errors import JournalError
 from annotation.identity.tokens import ANYBODY_WITH_THE_LINK, is_invitation
 from annotation.journal.deadlines import DEADLINE_CONFIRMATION
+from annotation.journal.participants import is_member, join_study
 from annotation.journal.study_changes import is_past_deadline, is_paused
 from annotation.study.candidates import current_versions
 from annotation.study.store import load_studies
@@ -32,6 +34,15 @@ NOT_INVITED = (
 def all_studies(services: Services) -> dict[str, Study]:
     """All studies by name: the created ones, and the default study of all described heads."""
     return load_studies(services.data_folder / "studies") | {DEFAULT_STUDY: services.default_study}
+
+
+def load_running_studies(services: Services) -> None:
+    """Reads the studies that are not over, and who has judged what, so that the first person need not wait for it."""
+    with suppress(MapsError):  # a damaged file is reported to whoever opens a study
+        ended = services.journal.endings()
+        for study in all_studies(services).values():
+            if study.settings.per_item is not None and study.name not in ended:
+                services.journal.slot_holders(study)
 
 
 def select_study(services: Services, requested_name: str | None, previous_name: object = None) -> Study:
@@ -98,12 +109,12 @@ def accept_invitation(services: Services, study: Study, annotator: Annotator, in
     for anybody; anything else is ignored."""
     invited, key = (annotator.pseudonym, ANYBODY_WITH_THE_LINK), services.pseudonym_key
     if annotator.panel == study.name or any(is_invitation(invitation, study.name, each, key) for each in invited):
-        services.journal.join_study(study.name, annotator.pseudonym)
+        join_study(services.journal, study.name, annotator.pseudonym)
 
 
 def not_invited_reason(services: Services, study: Study, annotator: Annotator) -> str | None:
     """Why this person may not judge in a study that is for invited people only; None if they may."""
-    if not study.settings.invited_only or services.journal.is_member(study.name, annotator.pseudonym):
+    if not study.settings.invited_only or is_member(services.journal, study.name, annotator.pseudonym):
         return None
     return NOT_INVITED
 

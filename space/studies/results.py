@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
+from annotation.form import QUESTIONS
 from annotation.journal.journal import Journal
 from annotation.judges.store import judge_answers, judges_file, judges_of, read_rows
 from annotation.statistics.alt_test import ASSUMED_PEOPLE, EPSILONS
 from annotation.statistics.answer_counts import answer_counts_by_quarter
 from annotation.statistics.evidence import EvidenceTables, correlate_measures
-from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
+from annotation.statistics.judgments_table import CountedJudgments, select_counted_judgments
 from annotation.statistics.labels import compute_labels
 from annotation.statistics.model_judges import JudgeReport, judge_report
 from annotation.statistics.summary import AgreementReport, summarise_judgments
 from annotation.study.study import DEFAULT_STUDY, Study, StudySettings, layers_by_model, stale_judgment_ids
-from annotation.types import Judgment, StudyItem
+from annotation.types import ITEM_COLUMNS, Judgment, StudyItem, adjudication_item
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.atlases.hidden import hidden_heads
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
+from space.studies.slow_results import SlowResults
 from space.web.sessions import Annotator
+
+OTHER_COLUMNS = ("judgment_id", "annotator", *(question.field for question in QUESTIONS), "supersedes")
 
 
 @dataclass(frozen=True)
 class StudyResults:
-    """The judgments that count, their report, and the answers of all layers and by layer quarter."""
+    """The judgments that count, their report, and the answers of all layers and by layer quarter.
+
+    `is_current`: whether the newest answers are in it; in a large study they may still be being counted.
+    """
 
     judgments: CountedJudgments
     report: AgreementReport
     answer_counts: pd.DataFrame
+    is_current: bool = True
 
 
 def study_results(services: Services, study: Study) -> StudyResults:
@@ -48,8 +56,14 @@ def study_results(services: Services, study: Study) -> StudyResults:
 
 
 def results_without_evidence(services: Services, study: Study) -> StudyResults:
-    """The same without the evidence, which may change although the journal does not."""
-    return _compute_results(_results_key(services, study))
+    """The same without the evidence, which may change although the journal does not.
+
+    Of a study with very many answers they may lack the newest ones, but never hold those of somebody who withdrew.
+    """
+    key = _results_key(services, study)
+    _, withdrawn = key.journal_extent
+    results, is_current = _RESULTS.get((key.journal, key.settings, key.fresh_items, withdrawn), key)
+    return results if is_current else replace(results, is_current=False)
 
 
 def counted_judgments(services: Services, study: Study) -> CountedJudgments:
@@ -82,23 +96,32 @@ def _results_key(services: Services, study: Study) -> _ResultsKey:
     return _ResultsKey(services.journal, services.journal.last_positions(), study.settings, fresh)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _count_judgments(key: _ResultsKey) -> CountedJudgments:
-    rows = key.journal.all_judgments(key.settings.name)
-    stale_ids = stale_judgment_ids(key.fresh_items, key.settings.model, rows)
-    return select_counted_judgments(judgments_to_frame(rows, stale_ids))
+    """From the columns that the statistics use: whole judgments would take five times the memory."""
+    rows = key.journal.judgment_cells(key.settings.name, (*ITEM_COLUMNS, *OTHER_COLUMNS))
+    fresh = {astuple(each) for item in key.fresh_items for each in (item, adjudication_item(item))}
+    model, kind = ITEM_COLUMNS.index("model"), ITEM_COLUMNS.index("item_kind")
+    stale = [
+        row[model] == key.settings.model and row[kind] != "practice" and row[: len(ITEM_COLUMNS)] not in fresh
+        for row in rows
+    ]
+    table = pd.DataFrame(rows, columns=[*ITEM_COLUMNS, *OTHER_COLUMNS], dtype=object)
+    return select_counted_judgments(table.assign(stale=pd.Series(stale, dtype=object)))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _label_presence(key: _ResultsKey) -> pd.DataFrame:
     labels = compute_labels(_count_judgments(key))
     return labels[labels["question"] == "presence"]
 
 
-@lru_cache(maxsize=8)
 def _compute_results(key: _ResultsKey) -> StudyResults:
     table, layers = _count_judgments(key), layers_by_model(key.settings)
     return StudyResults(table, summarise_judgments(table, layers=layers), answer_counts_by_quarter(table.rows, layers))
+
+
+_RESULTS: SlowResults[_ResultsKey, StudyResults] = SlowResults(_compute_results)
 
 
 def judge_reports(services: Services, study: Study) -> list[JudgeReport]:

@@ -33,6 +33,7 @@ from space.web.errors import for_visitors
 from space.web.sessions import identify_annotator, identify_organiser
 
 FIGURES_PER_QUESTION = 2  # coefficients; answers compared with the paper's
+BEING_COUNTED = "Newer answers are being counted. Reload the page in a few seconds to see them here."
 JUDGMENTS_LEFT_OUT = "Without judgments of the heads whose descriptions are hidden while another study goes on."
 DOWNLOAD_FORMATS = (("csv", "Judgments (CSV)"), ("parquet", "Judgments (Parquet)"))
 
@@ -148,7 +149,8 @@ def report_summary(study: Study, results: StudyResults) -> Html:
     start = Html("<p>Human judgments of the descriptions of {}{}.</p>").format(settings.model, author)
     if not results.report.judgments:
         return start + notice("Nobody has judged a description yet. You can be the first, on the page Annotate.")
-    return start + overview(results.report)
+    newer = Html("") if results.is_current else notice(BEING_COUNTED)
+    return start + newer + overview(results.report)
 
 
 def empty_sections() -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from functools import partial
 from statistics import median
 from typing import NamedTuple
 
+from annotation.journal.journal import Journal
 from annotation.journal.study_changes import deleted_studies, is_paused
 from annotation.report.paper_file import load_paper
 from annotation.report.study_plan import (
@@ -30,11 +31,20 @@ from annotation.study.panel import panel_settings
 from annotation.study.practice import is_practice_answer_right
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
-from annotation.study.study import DEFAULT_STUDY, NOTICE_FIELDS, Study, StudyNotice, StudyPlan, check_notice
+from annotation.study.study import (
+    DEFAULT_STUDY,
+    NOTICE_FIELDS,
+    Study,
+    StudyNotice,
+    StudyPlan,
+    check_notice,
+    stale_judgment_ids,
+)
 from maps.errors import MapsError
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
-from space.studies.results import counted_judgments, find_stale_judgment_ids
+from space.studies.results import counted_judgments
+from space.studies.slow_results import SlowResults
 
 MAX_COUNT = 100_000  # of anything that the settings count
 SUGGESTED_LENGTH = 34  # characters of a suggested name, before a number
@@ -253,9 +263,31 @@ def study_status(services: Services, study: Study) -> StudyStatus:
     return StudyStatus(study, progress, journal.over_reason(study), is_paused(journal, study.name))
 
 
-def annotator_work(services: Services, study: Study) -> list[AnnotatorSummary]:
-    """The work of each annotator in a study, without judgments of stale items."""
-    rows = services.journal.current_judgments(study.name)
-    stale_ids = find_stale_judgment_ids(services.whole_atlases, study, rows)
+@dataclass(frozen=True)
+class _WorkKey:
+    """All that the work of a study's annotators depends on; `last_judgment` is the journal's last position."""
+
+    journal: Journal
+    study: Study
+    stale_keys: frozenset[str]
+    last_withdrawal: int
+    last_judgment: int
+
+
+def annotator_work(services: Services, study: Study) -> tuple[list[AnnotatorSummary], bool]:
+    """The work of each annotator in a study, without judgments of stale items, and whether the newest answers are in
+    it; in a large study they may still be being counted."""
+    last_judgment, last_withdrawal = services.journal.last_positions()
+    stale_keys = find_stale_item_keys(services.whole_atlases, study)
+    key = _WorkKey(services.journal, study, stale_keys, last_withdrawal, last_judgment)
+    return _WORK.get(replace(key, last_judgment=0), key)
+
+
+def _compute_work(key: _WorkKey) -> list[AnnotatorSummary]:
+    rows = key.journal.current_judgments(key.study.name)
+    stale_ids = stale_judgment_ids(key.study.fresh_items(key.stale_keys), key.study.settings.model, rows)
     fresh = [row for row in rows if row.judgment_id not in stale_ids]
-    return summarise_annotators(fresh, partial(is_practice_answer_right, study))
+    return summarise_annotators(fresh, partial(is_practice_answer_right, key.study))
+
+
+_WORK: SlowResults[_WorkKey, list[AnnotatorSummary]] = SlowResults(_compute_work)

@@ -28,6 +28,8 @@ from space.web.browser_storage import organiser_token_state
 from space.web.sessions import Annotator
 from space.web.updates import Updates
 
+BEING_COUNTED = "Newer answers are being counted. Reload the page in a few seconds to see them in this table."
+
 
 class OrganisePage:
     """The page as a handler sees it: the services, and the components to read and fill, which are laid out here."""
@@ -176,8 +178,10 @@ def study_html(services: Services, status: StudyStatus) -> Html:
         opened = join_html((opened, notice(f"The deadline was moved to {deadline:%Y-%m-%d %H:%M} (UTC).")))
     detail = view.study_detail_html(status.study, status.progress, view.study_state(status))
     names, outcomes = load_names(services.journal, services.pseudonym_key), load_outcomes(services.journal, name)
-    work = studies.annotator_work(services, status.study)
-    return join_html((detail, opened, view.annotators_table(work, names, outcomes, items_asked(status.study))))
+    work, is_current = studies.annotator_work(services, status.study)
+    newer = Html("") if is_current else notice(BEING_COUNTED)
+    table = view.annotators_table(work, names, outcomes, items_asked(status.study))
+    return join_html((detail, opened, newer, table))
 
 
 def ledger_status_html(services: Services) -> Html:

@@ -68,7 +68,7 @@ def test_an_item_whose_description_has_changed_is_stale_at_once(
     first, second = study.order[:2]
     for item in (first, second):
         record_judgment(own, study, item, ada, Answers("absent_none", None, None, ""))
-    assert [each.items for each in annotator_work(own, study)] == [2]
+    assert [each.items for each in annotator_work(own, study)[0]] == [2]
     table = pq.read_table(folder / "descriptions.parquet")
     rows = table.to_pylist()
     for row in rows:
@@ -76,7 +76,7 @@ def test_an_item_whose_description_has_changed_is_stale_at_once(
             row["description_id"] = "another"
     pq.write_table(table.from_pylist(rows, schema=table.schema), folder / "descriptions.parquet")
     assert first.key in find_stale_item_keys(own.whole_atlases, study)
-    assert [each.items for each in annotator_work(own, study)] == [1]
+    assert [each.items for each in annotator_work(own, study)[0]] == [1]
     assert results_without_evidence(own, study).report.left_out["stale"] == 1
     assert find_stale_item_keys(own.whole_atlases, served.default_study) == set()
     assert find_stale_item_keys({}, study) == set()

@@ -1,0 +1,73 @@
+"""Results that take long to compute: the last ones are shown while newer ones are computed in a thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from threading import Lock, Thread
+from typing import Generic, TypeVar
+
+from maps.errors import MapsError
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+SLOW_SECONDS = 0.3  # what takes longer is computed in a thread the next time
+MAX_RESULTS = 16  # beyond that the oldest goes
+
+
+@dataclass(frozen=True)
+class Computed(Generic[Key, Value]):
+    """A value, what it was computed from, and how long that took."""
+
+    key: Key
+    value: Value
+    seconds: float
+
+
+class SlowResults(Generic[Key, Value]):
+    """The newest result of a computation by name, such as that of a study.
+
+    `compute` gets the key: all that the result depends on. A quick result is computed again at once when its key has
+    changed; a slow one in a thread, one at a time for each name, and until then the older one is given.
+    """
+
+    def __init__(self, compute: Callable[[Key], Value], slow_seconds: float = SLOW_SECONDS) -> None:
+        self._compute, self._slow_seconds = compute, slow_seconds
+        self._computed: dict[Hashable, Computed[Key, Value]] = {}
+        self._in_progress: set[Hashable] = set()
+        self._lock = Lock()
+
+    def get(self, name: Hashable, key: Key) -> tuple[Value, bool]:
+        """The result, and whether it is of this key; if not, a newer one is being computed."""
+        with self._lock:
+            last = self._computed.get(name)
+            if last is not None and last.key == key:
+                return last.value, True
+            is_slow = last is not None and last.seconds > self._slow_seconds
+            if is_slow and name not in self._in_progress:
+                self._in_progress.add(name)
+                Thread(target=self._compute_later, args=(name, key), name="results", daemon=True).start()
+        if last is not None and is_slow:
+            return last.value, False
+        return self._compute_now(name, key), True
+
+    def _compute_now(self, name: Hashable, key: Key) -> Value:
+        start = time.perf_counter()
+        value = self._compute(key)
+        with self._lock:
+            self._computed.pop(name, None)
+            self._computed[name] = Computed(key, value, time.perf_counter() - start)
+            while len(self._computed) > MAX_RESULTS:
+                self._computed.pop(next(iter(self._computed)))
+        return value
+
+    def _compute_later(self, name: Hashable, key: Key) -> None:
+        try:
+            self._compute_now(name, key)
+        except MapsError:
+            with self._lock:
+                self._computed.pop(name, None)  # whoever asks next computes it and is told why it fails
+        finally:
+            with self._lock:
+                self._in_progress.discard(name)
