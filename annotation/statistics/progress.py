@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
 from annotation.form import PRESENCE
-from annotation.statistics.judgments_table import judgments_to_frame, select_counted_judgments
+from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
 from annotation.statistics.ratings import collect_ratings, majority_codes_of_others
 from annotation.study.study import Study
 from annotation.types import CONTROL_KINDS, Judgment
@@ -90,21 +90,38 @@ def summarise_annotators(
     `judgments` are current judgments; `is_right` says whether a practice item was answered all right.
     """
     work: dict[str, list[Judgment]] = {}
-    practice: dict[str, list[Judgment]] = {}
     for judgment in judgments:
-        if judgment.item_kind != "adjudication":
-            (practice if judgment.item_kind == "practice" else work).setdefault(judgment.annotator, []).append(judgment)
-    ratings = collect_ratings(select_counted_judgments(judgments_to_frame(judgments)).rows, PRESENCE)
+        work.setdefault(judgment.annotator, []).append(judgment)
+    agreement = agreement_with_majority(select_counted_judgments(judgments_to_frame(judgments)))
+    summaries = (summarise_annotator(rows, agreement, is_right) for rows in work.values())
+    return in_order_of_work(summaries)
+
+
+def agreement_with_majority(counted: CountedJudgments) -> dict[str, tuple[int, int]]:
+    """By annotator: on how many items they gave the majority's answer of the others, and how many have one."""
+    ratings = collect_ratings(counted.rows, PRESENCE)
     majority = majority_codes_of_others(ratings)
     agreement: dict[str, tuple[int, int]] = {}
     for annotator, answers in zip(ratings.annotators, ratings.answers_by_annotator(), strict=True):
         agrees = majority[answers] == ratings.codes[answers]
         agreement[annotator] = int(agrees.sum()), int((majority[answers] >= 0).sum())
-    summaries = [
-        _summarise(rows, practice.get(annotator, []), agreement.get(annotator, (0, 0)), is_right)
-        for annotator, rows in work.items()
-    ]
-    return sorted(summaries, key=lambda each: (-each.items, each.annotator))
+    return agreement
+
+
+def in_order_of_work(summaries: Iterable[AnnotatorSummary | None]) -> list[AnnotatorSummary]:
+    """The summaries, most items first."""
+    return sorted((each for each in summaries if each is not None), key=lambda each: (-each.items, each.annotator))
+
+
+def summarise_annotator(
+    judgments: Sequence[Judgment],
+    agreement: Mapping[str, tuple[int, int]],
+    is_right: Callable[[Judgment], bool] = lambda _judgment: False,
+) -> AnnotatorSummary | None:
+    """One annotator's summary from their current judgments; None if they have judged no item."""
+    practice = [row for row in judgments if row.item_kind == "practice"]
+    rows = [row for row in judgments if row.item_kind not in ("practice", "adjudication")]
+    return _summarise(rows, practice, agreement.get(rows[0].annotator, (0, 0)), is_right) if rows else None
 
 
 def _summarise(

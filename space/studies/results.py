@@ -60,7 +60,7 @@ def results_without_evidence(services: Services, study: Study) -> StudyResults:
 
     Of a study with very many answers they may lack the newest ones, but never hold those of somebody who withdrew.
     """
-    key = _results_key(services, study)
+    key = results_key(services, study)
     _, withdrawn = key.journal_extent
     results, is_current = _RESULTS.get((key.journal, key.settings, key.fresh_items, withdrawn), key)
     return results if is_current else replace(results, is_current=False)
@@ -68,7 +68,7 @@ def results_without_evidence(services: Services, study: Study) -> StudyResults:
 
 def counted_judgments(services: Services, study: Study) -> CountedJudgments:
     """The judgments that count, without computing results from them."""
-    return _count_judgments(_results_key(services, study))
+    return count_judgments(results_key(services, study))
 
 
 def find_stale_judgment_ids(atlases: Mapping[str, Atlas], study: Study, rows: Sequence[Judgment]) -> frozenset[str]:
@@ -78,11 +78,11 @@ def find_stale_judgment_ids(atlases: Mapping[str, Atlas], study: Study, rows: Se
 
 def presence_labels(services: Services, study: Study) -> pd.DataFrame:
     """The rows of `compute_labels` on question one: is the description right about whether there is a pattern?"""
-    return _label_presence(_results_key(services, study))
+    return _label_presence(results_key(services, study))
 
 
 @dataclass(frozen=True)
-class _ResultsKey:
+class ResultsKey:
     """Everything that the results depend on: the journal's last positions, the study, its items that are not stale."""
 
     journal: Journal
@@ -91,13 +91,13 @@ class _ResultsKey:
     fresh_items: tuple[StudyItem, ...]
 
 
-def _results_key(services: Services, study: Study) -> _ResultsKey:
+def results_key(services: Services, study: Study) -> ResultsKey:
     fresh = tuple(study.fresh_items(find_stale_item_keys(services.whole_atlases, study)))
-    return _ResultsKey(services.journal, services.journal.last_positions(), study.settings, fresh)
+    return ResultsKey(services.journal, services.journal.last_positions(), study.settings, fresh)
 
 
 @lru_cache(maxsize=2)
-def _count_judgments(key: _ResultsKey) -> CountedJudgments:
+def count_judgments(key: ResultsKey) -> CountedJudgments:
     """From the columns that the statistics use: whole judgments would take five times the memory."""
     rows = key.journal.judgment_cells(key.settings.name, (*ITEM_COLUMNS, *OTHER_COLUMNS))
     fresh = {astuple(each) for item in key.fresh_items for each in (item, adjudication_item(item))}
@@ -111,17 +111,17 @@ def _count_judgments(key: _ResultsKey) -> CountedJudgments:
 
 
 @lru_cache(maxsize=4)
-def _label_presence(key: _ResultsKey) -> pd.DataFrame:
-    labels = compute_labels(_count_judgments(key))
+def _label_presence(key: ResultsKey) -> pd.DataFrame:
+    labels = compute_labels(count_judgments(key))
     return labels[labels["question"] == "presence"]
 
 
-def _compute_results(key: _ResultsKey) -> StudyResults:
-    table, layers = _count_judgments(key), layers_by_model(key.settings)
+def _compute_results(key: ResultsKey) -> StudyResults:
+    table, layers = count_judgments(key), layers_by_model(key.settings)
     return StudyResults(table, summarise_judgments(table, layers=layers), answer_counts_by_quarter(table.rows, layers))
 
 
-_RESULTS: SlowResults[_ResultsKey, StudyResults] = SlowResults(_compute_results)
+_RESULTS: SlowResults[ResultsKey, StudyResults] = SlowResults(_compute_results)
 
 
 def judge_reports(services: Services, study: Study) -> list[JudgeReport]:
@@ -131,12 +131,12 @@ def judge_reports(services: Services, study: Study) -> list[JudgeReport]:
         changed = path.stat().st_mtime_ns
     except FileNotFoundError:
         return []
-    return _compare_judges(_results_key(services, study), path, changed)
+    return _compare_judges(results_key(services, study), path, changed)
 
 
 @lru_cache(maxsize=8)
-def _compare_judges(key: _ResultsKey, path: Path, _changed: int) -> list[JudgeReport]:
-    people, rows = _count_judgments(key), read_rows(path)
+def _compare_judges(key: ResultsKey, path: Path, _changed: int) -> list[JudgeReport]:
+    people, rows = count_judgments(key), read_rows(path)
     return [judge_report(people, each, judge_answers(rows, each), EPSILONS[ASSUMED_PEOPLE]) for each in judges_of(rows)]
 
 

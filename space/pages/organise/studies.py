@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import partial
 from statistics import median
 from typing import NamedTuple
 
-from annotation.journal.journal import Journal
 from annotation.journal.study_changes import deleted_studies, is_paused
 from annotation.report.paper_file import load_paper
 from annotation.report.study_plan import (
@@ -23,8 +22,10 @@ from annotation.statistics.planning import model_of_pilot
 from annotation.statistics.progress import (
     AnnotatorSummary,
     StudyProgress,
+    agreement_with_majority,
     compute_study_progress,
-    summarise_annotators,
+    in_order_of_work,
+    summarise_annotator,
 )
 from annotation.study import candidates
 from annotation.study.panel import panel_settings
@@ -38,12 +39,11 @@ from annotation.study.study import (
     StudyNotice,
     StudyPlan,
     check_notice,
-    stale_judgment_ids,
 )
 from maps.errors import MapsError
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
-from space.studies.results import counted_judgments
+from space.studies.results import ResultsKey, count_judgments, counted_judgments, results_key
 from space.studies.slow_results import SlowResults
 
 MAX_COUNT = 100_000  # of anything that the settings count
@@ -265,29 +265,30 @@ def study_status(services: Services, study: Study) -> StudyStatus:
 
 @dataclass(frozen=True)
 class _WorkKey:
-    """All that the work of a study's annotators depends on; `last_judgment` is the journal's last position."""
+    """All that the work of a study's annotators depends on."""
 
-    journal: Journal
     study: Study
-    stale_keys: frozenset[str]
-    last_withdrawal: int
-    last_judgment: int
+    results: ResultsKey
 
 
 def annotator_work(services: Services, study: Study) -> tuple[list[AnnotatorSummary], bool]:
     """The work of each annotator in a study, without judgments of stale items, and whether the newest answers are in
     it; in a large study they may still be being counted."""
-    last_judgment, last_withdrawal = services.journal.last_positions()
-    stale_keys = find_stale_item_keys(services.whole_atlases, study)
-    key = _WorkKey(services.journal, study, stale_keys, last_withdrawal, last_judgment)
-    return _WORK.get(replace(key, last_judgment=0), key)
+    key = results_key(services, study)
+    _, withdrawn = key.journal_extent
+    return _WORK.get((key.journal, study, key.fresh_items, withdrawn), _WorkKey(study, key))
 
 
 def _compute_work(key: _WorkKey) -> list[AnnotatorSummary]:
-    rows = key.journal.current_judgments(key.study.name)
-    stale_ids = stale_judgment_ids(key.study.fresh_items(key.stale_keys), key.study.settings.model, rows)
-    fresh = [row for row in rows if row.judgment_id not in stale_ids]
-    return summarise_annotators(fresh, partial(is_practice_answer_right, key.study))
+    """One annotator's judgments at a time: those of all would take much memory."""
+    journal, study, fresh = key.results.journal, key.study, set(key.results.fresh_items)
+    agreement = agreement_with_majority(count_judgments(key.results))
+    summaries = []
+    for annotator in sorted(set().union(*journal.slot_holders(study).judged_by.values())):
+        rows = journal.current_judgments(study.name, annotator)
+        current = [row for row in rows if row.item_kind == "practice" or row.item in fresh]
+        summaries.append(summarise_annotator(current, agreement, partial(is_practice_answer_right, study)))
+    return in_order_of_work(summaries)
 
 
 _WORK: SlowResults[_WorkKey, list[AnnotatorSummary]] = SlowResults(_compute_work)
