@@ -50,6 +50,12 @@ class AppProcess:
             time.sleep(0.05)
         raise self._app_error("did not start")
 
+    @property
+    def process_id(self) -> int:
+        if self._process is None:
+            raise self._app_error("does not run")
+        return self._process.pid
+
     def check_running(self) -> None:
         """RuntimeError where it has ended by itself."""
         if self._process is None or self._process.poll() is not None:
@@ -102,14 +108,16 @@ class AppConnection:
     def get(self, path: str) -> Any:
         return self._request_json("GET", path, None)
 
-    def call(self, function: PageFunction, own: Mapping[str, Any]) -> dict[str, Any]:
+    def call(self, function: PageFunction, own: Mapping[str, Any], query: str = "") -> dict[str, Any]:
         """Calls a function that does not queue, as the page does; its outputs by name, updates as Gradio sends them.
+
+        `query`: of the page's address.
 
         OSError where no whole answer came, or one that is an error.
         """
         given = [own.get(name, default) for name, default in zip(function.inputs, function.defaults, strict=True)]
         body = {"data": given, "fn_index": function.number, "session_hash": self._session}
-        found = self._request_json("POST", "/gradio_api/run/predict", json.dumps(body))
+        found = self._request_json("POST", f"/gradio_api/run/predict?{query}", json.dumps(body))
         return dict(zip(function.outputs, found["data"], strict=True))
 
     def submit(self, browser: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
