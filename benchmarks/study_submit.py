@@ -72,8 +72,9 @@ def handlers_over_http(data: Path) -> Iterator[tuple[SignIn, Submit]]:
         known = page_functions(app.port)
         with AppConnection(app.port) as line:
             opened = known["load_annotate_page"]
+            desk = {"maps-desk": {"study": STUDY_NAME}}
             yield (
-                lambda name: line.call(known["sign_in"], line.call(opened, {}) | {"name": name}),
+                lambda name: line.call(known["sign_in"], line.call(opened, {}) | desk | {"name": name}),
                 lambda at, said: line.submit(at | {"maps-desk": at["maps-desk"] | {"was_asked": True}}, said),
             )
     finally:

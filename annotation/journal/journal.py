@@ -20,6 +20,7 @@ from annotation.journal.database import Database
 from annotation.journal.reservations import ReservationResult, SlotHolders
 from annotation.journal.rows import (
     JUDGMENT_COLUMNS_SQL,
+    NOT_SUPERSEDED_SQL,
     insert_judgment,
     insert_withdrawal,
     is_same_answer,
@@ -41,8 +42,6 @@ from annotation.types import (
     StudyItem,
     Withdrawal,
 )
-
-NOT_SUPERSEDED_SQL = "NOT EXISTS (SELECT 1 FROM judgments AS later WHERE later.supersedes = judgments.judgment_id)"
 
 
 class Journal(Database):
@@ -204,7 +203,8 @@ class Journal(Database):
         with self.transaction("The study was not changed: {reason}."):
             if endings.load_ending(self, study.name) is not None:
                 raise JournalError("The study is over, so nothing of it can be changed any more.")
-            change = StudyChange(uuid.uuid4().hex, study.name, action, ends_at, organiser, self.now())
+            at = study_changes.time_of_next(self, study.name)
+            change = StudyChange(uuid.uuid4().hex, study.name, action, ends_at, organiser, at)
             if not study_changes.check_change(self, study, change):
                 return None
             study_changes.insert_change(self, change)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from annotation.identity.seals import seal_text, unseal_text
 from annotation.journal.database import Database
+from annotation.journal.rows import NOT_SUPERSEDED_SQL
 from annotation.sqlite_file import utc_timestamp
 
 
@@ -54,3 +55,12 @@ def load_outcomes(db: Database, study: str) -> dict[str, str]:
     """The end that each person was shown, by pseudonym."""
     rows = db.select("SELECT annotator, outcome FROM outcomes WHERE study = ?", [study])
     return {row["annotator"]: row["outcome"] for row in rows}
+
+
+def answer_seconds(db: Database, study: str, annotator: str) -> list[float]:
+    """The seconds of each current answer of a person to the items of a study, practice left out."""
+    query = (
+        "SELECT seconds FROM judgments WHERE study = ? AND annotator = ? "
+        f"AND item_kind NOT IN ('practice', 'adjudication') AND {NOT_SUPERSEDED_SQL}"
+    )
+    return [row[0] for row in db.select(query, [study, annotator])]

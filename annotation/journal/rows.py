@@ -10,6 +10,7 @@ from annotation.sqlite_file import Row, utc_timestamp
 from annotation.types import JUDGMENT_COLUMNS, Judgment, StoredJudgment, Withdrawal
 
 JUDGMENT_COLUMNS_SQL = ", ".join(JUDGMENT_COLUMNS)
+NOT_SUPERSEDED_SQL = "NOT EXISTS (SELECT 1 FROM judgments AS later WHERE later.supersedes = judgments.judgment_id)"
 
 
 def judgment_from_row(row: Row) -> Judgment:

@@ -6,7 +6,7 @@ database.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from annotation.errors import JournalError
 from annotation.journal.database import Database
@@ -54,6 +54,12 @@ def is_past_deadline(db: Database, study: Study) -> bool:
     """Whether the deadline has passed. Nobody judges then; the study is over once that is recorded."""
     deadline = deadline_of(db, study)
     return deadline is not None and db.now() >= deadline
+
+
+def time_of_next(db: Database, study: str) -> datetime:
+    """Now, or just after the last change where a clock that was set back says otherwise: the newest change counts."""
+    times = [change.changed_at for change in load_changes(db, study)]
+    return max([db.now(), *(time + timedelta(microseconds=1) for time in times)])
 
 
 def check_change(db: Database, study: Study, change: StudyChange) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
@@ -65,9 +65,9 @@ class Participant:
         return pseudonyms.derive_item_handle(item.key, self._number(item), self._handle_key)
 
     def item_content(self, item: StudyItem) -> ItemContent:
+        """What the annotator sees of an item; its mappings may be read at each use."""
         example = self.examples_by_key.get(item.key)
-        content = self.study.contents[item.key] if example is None else example.content
-        return replace(content, mappings=tuple(content.mappings))  # reads them from the atlas once
+        return self.study.contents[item.key] if example is None else example.content
 
 
 JUDGMENT_ID_PATTERN = re.compile(r"[0-9a-f]{32}")

@@ -68,7 +68,7 @@ pytestmark = pytest.mark.long
 
 
 def commands(document: str) -> list[str]:
-    text = (ROOT / document).read_text(encoding="utf-8")
+    text = re.sub(r"\\\n\s+", "", (ROOT / document).read_text(encoding="utf-8"))  # a command may take two lines
     found = [line.split("` |")[0] for line in COMMAND.findall(text)]
     return [re.sub(r"\s+#\s.*$", "", line).strip() for line in found]
 

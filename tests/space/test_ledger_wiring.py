@@ -147,7 +147,7 @@ def test_answers_reach_the_hub_at_the_end_and_come_back_on_an_empty_disk(hub: Lo
         ada = signed_in(app, "Ada")
         before = replace(ada, stored_values=dict(ada.stored_values))
         for _ in range(3):
-            assert "Not yet published; this browser keeps a copy until it is." in submitted(app, ada)
+            assert "This browser keeps a copy until it is published." in submitted(app, ada)
         assert app.stop() == ""
     assert len(published_ids(hub)) == 3
     assert [line["annotator"] for line in ledger_rows(hub, "consents")] == [ledger_rows(hub)[0]["annotator"]]
@@ -210,7 +210,7 @@ def test_with_a_journal_and_no_hub_judging_goes_on_and_the_organiser_is_told(tmp
     ada = judged_before(host, "Ada")
     with run_app(host.settings) as app:
         assert "1 of 270" in annotating(app, ada)
-        assert "Not yet published" in submitted(app, ada)
+        assert "keeps a copy until it is published" in submitted(app, ada)
         told = eventually(lambda: organising(app), f"The Hub cannot be reached for {NAME}; check the network.")
         assert f"The ledger {NAME} has not been read since the app started." in told
         assert "The next try is due" in told
@@ -227,7 +227,7 @@ def test_a_revoked_token_is_told_and_loses_nothing(hub: LoopbackHub, tmp_path: P
         assert "set HF_TOKEN to one that may write it" in told
         assert TOKEN not in told
         annotating(app, ada)
-        assert "Not yet published" in submitted(app, ada)
+        assert "keeps a copy until it is published" in submitted(app, ada)
         ended = app.stop()
         assert f"Not in the ledger {NAME} yet: 2 answers, 1 consent; the next start publishes them." in ended
         assert TOKEN not in ended

@@ -8,6 +8,7 @@ earlier judgment is only replaced if the journal has it.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -62,9 +63,19 @@ class AnnotationTask:
 
     @cached_property
     def progress(self) -> AnnotatorProgress:
-        """How far the annotator is. Computed only when it is shown, because it reads all their judgments."""
-        judgments = [row for row in current_judgments(self.participant) if row.item_kind != "practice"]
-        return annotator_progress(self.participant, judgments, self.open_head_count)
+        """How far the annotator is. Computed only when it is shown, because it reads what they did."""
+        participant = self.participant
+        if self.open_head_count is not None and not participant.is_in_open_study:
+            seconds = participant.services.journal.answer_seconds(
+                participant.study.name, participant.annotator.pseudonym
+            )
+            return progress_in_study(participant.study, seconds, self.open_head_count)
+        judgments = [row for row in current_judgments(participant) if row.item_kind != "practice"]
+        seconds = [row.seconds for row in judgments]
+        if participant.is_in_open_study:
+            return compute_annotator_progress(len(judgments), len(participant.study.order), seconds)
+        open_heads = count_open_heads(participant, {row.item.key for row in judgments})
+        return progress_in_study(participant.study, seconds, open_heads)
 
     @property
     def practice_example(self) -> PracticeExample | None:
@@ -151,28 +162,12 @@ def own_judgment(participant: Participant, item: StudyItem) -> Judgment | None:
     return next(iter(journal.current_judgments(participant.study.name, annotator, item)), None)
 
 
-def annotator_progress(
-    participant: Participant, judgments: list[Judgment], open_head_count: int | None = None
-) -> AnnotatorProgress:
-    """Progress over the items that this annotator can be given.
-
-    In a created study these are the judged items and the heads that are open to the annotator now. The open heads are
-    counted here unless `open_head_count` is known.
-    """
-    study, judged_keys = participant.study, {row.item.key for row in judgments}
-    seconds = [row.seconds for row in judgments]
-    whole_study = compute_annotator_progress(len(judged_keys), len(study.order), seconds)
-    if participant.is_in_open_study:
-        return whole_study
-    if open_head_count is None:
-        open_head_count = count_open_heads(participant, judged_keys)
-    limit = study.settings.per_annotator
-    left = open_head_count if limit is None else min(open_head_count, max(0, limit - len(judged_keys)))
-    minutes_left = None
-    if whole_study.minutes_left is not None:
-        minutes_per_item = whole_study.minutes_left / max(1, whole_study.total - whole_study.done)
-        minutes_left = minutes_per_item * left
-    return AnnotatorProgress(len(judged_keys), len(judged_keys) + left, minutes_left)
+def progress_in_study(study: Study, seconds: Sequence[float], open_heads: int) -> AnnotatorProgress:
+    """Progress over the items that an annotator can be given in a created study: those that they judged, in so many
+    `seconds` each, and the heads that are open to them now."""
+    done, limit = len(seconds), study.settings.per_annotator
+    left = open_heads if limit is None else min(open_heads, max(0, limit - done))
+    return compute_annotator_progress(done, done + left, seconds)
 
 
 def count_open_heads(participant: Participant, judged_keys: set[str]) -> int:

@@ -224,7 +224,8 @@ def evidence_html(task: AnnotationTask) -> Html:
         else:
             others = notice("Nobody else has judged this item yet.")
     title = f"Mappings of {head_name(task)}" if in_open_study else "Mappings"
-    mappings = mapping_list(task.participant.item_content(item).mappings, shown_count=None, linked=False)
+    shown = tuple(task.participant.item_content(item).mappings)  # read once
+    mappings = mapping_list(shown, shown_count=None, linked=False)
     # Above the mappings, where it stays in view.
     on_phone = Html('<div class="on-phone">{}</div>').format(description_html(task))
     signs = Html('<p class="hint">{}</p>').format(TOKEN_SIGNS)

@@ -90,7 +90,7 @@ def test_the_privacy_page_says_what_is_stored_where_and_how_to_withdraw(used: Se
     ):
         assert said in hosted
     local = privacy_text(replace(used, is_on_space=False, ledger=None))
-    assert "Your name itself is not stored here" in local
+    assert "encrypted, until you withdraw" in local
     assert f"your name, signed (until you sign out, or do not come for {SESSION_DAYS} days)" in local
     assert "Hugging Face" not in local
     assert "write to the people who run this app" in local
