@@ -17,6 +17,7 @@ from typing import Any
 from annotation import form
 from annotation.errors import JournalError
 from annotation.form import Answers
+from annotation.journal.participants import answer_seconds
 from annotation.study.next_item import (
     AnnotatorProgress,
     AssignmentState,
@@ -66,9 +67,8 @@ class AnnotationTask:
         """How far the annotator is. Computed only when it is shown, because it reads what they did."""
         participant = self.participant
         if self.open_head_count is not None and not participant.is_in_open_study:
-            seconds = participant.services.journal.answer_seconds(
-                participant.study.name, participant.annotator.pseudonym
-            )
+            journal, annotator = participant.services.journal, participant.annotator.pseudonym
+            seconds = answer_seconds(journal, participant.study.name, annotator)
             return progress_in_study(participant.study, seconds, self.open_head_count)
         judgments = [row for row in current_judgments(participant) if row.item_kind != "practice"]
         seconds = [row.seconds for row in judgments]
