@@ -76,7 +76,7 @@ def bytes_in_checkpoint(shape: BenchmarkShape) -> int:
 def study_rows(scaling: Measurement) -> list[tuple[str, ...]]:
     """What studies of growing size take; a dash stands for what was not measured."""
     lines = (
-        ("who has which item: asked for every next item", "journal", "places_seconds"),
+        ("who has which item: read once after a start", "journal", "places_seconds"),
         ("all rows: a page of results or of the organiser", "journal", "rows_seconds"),
         ("put back after a lost disk", "journal", "restore_seconds"),
         ("the ledger's files, read", "ledger", "ledger_read_seconds"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +165,33 @@ def study_section() -> str:
     )
 
 
+def large_study_section() -> str:
+    """A study of many items with many judgments."""
+    kept = results("study_large")
+    lines: dict[str, Callable[[dict[str, Any]], str]] = {
+        "first claim after the start": lambda run: f"{run['first_claim_s']:.2f} s",
+        "submits a second, one annotator": lambda run: f"{run['alone']['submits_a_second']:.0f}",
+        f"submits a second, {kept['people']} annotators": lambda run: f"{run['crowd']['submits_a_second']:.0f}",
+        "median wait, 95th percentile": lambda run: f"{run['crowd']['p50_ms']:,} ms, {run['crowd']['p95_ms']:,} ms",
+        "organiser's page after a new answer": lambda run: f"{run['organiser_page_s']['after_a_new_answer']:.2f} s",
+        "agreement page, computed for the first time": lambda run: f"{run['agreement_page_s']['first']:.1f} s",
+        "agreement page after a new answer": lambda run: f"{run['agreement_page_s']['after_a_new_answer']:.2f} s",
+        "memory of the app, then after these pages": lambda run: (
+            f"{run['memory_mb']:,} MB, {run['memory_after_pages_mb']:,} MB"
+        ),
+    }
+    header = ("judgments in the study", *(f"{run['judgments']:,}" for run in kept["runs"]))
+    rows = [(name, *(words(run) for run in kept["runs"])) for name, words in lines.items()]
+    return section(
+        "A large study",
+        "study_large",
+        f"A study of {kept['items']:,} items; {kept['people']} annotators submit without a pause from the same "
+        f"{kept['cores']} cores. Figures that take long\nare computed beside the pages, which show the last ones until "
+        "then and say so.\n",
+        markdown_table(header, rows),
+    )
+
+
 def agreement_section() -> str:
     """The agreement of many annotators."""
     kept = results("agreement_scale")
@@ -210,6 +237,7 @@ def performance_page() -> str:
             describing_section(),
             experiments_section(),
             study_section(),
+            large_study_section(),
             agreement_section(),
         ]
     )
