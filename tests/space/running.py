@@ -109,7 +109,12 @@ class AppUnderTest:
         fields = ("presence", "precision", "category")
         body = {"token": who.stored_values.get("maps-token"), "task": who.stored_values.get("maps-desk")}
         body |= {name: who.typed_values.get(name) for name in fields} | {"comment": who.typed_values.get("comment")}
-        return fetch_text(f"{self.url}/annotate/submit", body)
+        reply = fetch_text(f"{self.url}/annotate/submit", body)
+        updates = {} if reply.is_error else json.loads(reply.text)
+        for name, key in (("token", "maps-token"), ("task", "maps-desk")):
+            if name in updates:
+                who.stored_values[key] = updates[name]
+        return reply
 
     def open_every_page(self, who: Visitor, query: str = "") -> None:
         for one in self.endpoints():

@@ -159,7 +159,7 @@ def test_answers_reach_the_hub_at_the_end_and_come_back_on_an_empty_disk(hub: Lo
         eventually(lambda: organising(app), f"Every row is published in the ledger {NAME}.")
         assert "3 of 7" in eventually(lambda: annotating(app, ada), "3 of 7")
         again = submitted(app, before)
-        assert "This answer was stored before; it is kept once." in again
+        assert "It was stored before and is kept once." in again
         assert f"Published in commit {commit[:7]}." in again
         assert app.stop() == ""
     assert len(published_ids(hub)) == 3
