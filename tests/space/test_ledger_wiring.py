@@ -97,8 +97,8 @@ def eventually(shown: Callable[[], str], words: str) -> str:
 
 
 def somebody(name: str) -> Visitor:
-    """A browser of somebody who sees a pattern nowhere."""
-    return Visitor(typed_values={"name": name, "presence": "absent_none", "comment": ""})
+    """A browser of somebody who came by the pilot's link and sees a pattern nowhere."""
+    return Visitor({"maps-desk": {"study": "pilot"}}, typed_values={"name": name, "presence": "absent_none", "comment": ""})
 
 
 def signed_in(app: AppUnderTest, name: str) -> Visitor:
