@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import ClassVar, NamedTuple, Self
 
 from annotation.errors import DuplicateRowError, JournalError
+from annotation.shared_flush import SharedFlush
 from maps.errors import MapsError
 
 LOCK_WAIT_SECONDS = 10.0
@@ -71,6 +72,7 @@ class SqliteFile:
         self.path = path
         self.now = now
         self._lock = RLock()
+        self._flush: SharedFlush | None = None
         with self.explain_errors(f"The {self.schema.name} {{path}} cannot be used: {{reason}}."):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False)
@@ -90,10 +92,10 @@ class SqliteFile:
         if (damage := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise error(f"The {name} {self.path} is damaged ({damage}); replace it with an intact copy.")
         self._close_to_others()
-        self._enable_write_ahead_log()
+        has_log = self._enable_write_ahead_log()
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
-        with self._write_transaction():
+        with self._locked_transaction():
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > len(migrations):
                 raise error(
@@ -105,6 +107,9 @@ class SqliteFile:
                     self._connection.execute(statement)
             self._connection.execute(f"PRAGMA application_id = {application_id}")
             self._connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        if has_log:  # not on every network drive: there SQLite goes on flushing at each commit
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._flush = SharedFlush(self.path.with_name(f"{self.path.name}-wal"))
 
     def _close_to_others(self) -> None:
         """Makes the file its owner's alone. A new one is still empty; what SQLite makes next to it gets its mode."""
@@ -113,13 +118,15 @@ class SqliteFile:
             if path.exists() and path.stat().st_mode & 0o077:
                 path.chmod(OWNER_ONLY_MODE)
 
-    def _enable_write_ahead_log(self) -> None:
-        """Turns on write-ahead logging. If another process does the same for a new file, SQLite fails; this waits."""
+    def _enable_write_ahead_log(self) -> bool:
+        """Turns on write-ahead logging, and says whether the file's drive has it.
+
+        If another process does the same for a new file, SQLite fails; this waits.
+        """
         until = monotonic() + LOCK_WAIT_SECONDS
         while True:
             try:
-                self._connection.execute("PRAGMA journal_mode=WAL")
-                return
+                return self._connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal"
             except sqlite3.OperationalError as error:
                 if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() > until:
                     raise
@@ -139,7 +146,7 @@ class SqliteFile:
             raise self.schema.error(error_sentence.format(path=self.path, reason=error.strerror or error)) from error
 
     @contextmanager
-    def _write_transaction(self) -> Iterator[None]:
+    def _locked_transaction(self) -> Iterator[None]:
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -152,9 +159,16 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self, error_sentence: str) -> Iterator[None]:
-        """One writer at a time, in this and other processes. On disk when the block ends; undone if it fails."""
-        with self.explain_errors(error_sentence), self._write_transaction():
-            yield
+        """One writer at a time, in this and other processes. On disk when the block ends; undone if it fails.
+
+        SQLite's own `synchronous=FULL` would flush the log at each commit, while all others wait. Here the commits of
+        several threads share a flush of the same file.
+        """
+        with self.explain_errors(error_sentence):
+            with self._locked_transaction():
+                yield
+            if self._flush is not None:
+                self._flush.wait()
 
     def execute(self, query: str, values: Iterable[object] = ()) -> int:
         """Writes inside a transaction; returns how many rows changed. DuplicateRowError if a row must be unique."""

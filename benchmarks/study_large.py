@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import uuid
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -96,39 +97,51 @@ def write_judgments(data: Path, study: Study, count: int) -> None:
                 insert_judgment(journal, judgment, at + timedelta(seconds=20))
 
 
-def annotate(port: int, known: dict[str, PageFunction], submits: int, waits: list[float], receipts: list[str]) -> None:
+@dataclass
+class Crowd:
+    """Annotators who begin to submit at the same moment, when all of them have signed in."""
+
+    port: int
+    functions: dict[str, PageFunction]
+    ready: threading.Barrier
+    waits: list[float] = field(default_factory=list)
+    receipts: list[str] = field(default_factory=list)
+
+
+def annotate(crowd: Crowd, submits: int) -> None:
     """One annotator who submits without a pause."""
     name = f"Annotator {uuid.uuid4()}"
-    with AppConnection(port) as line:
-        opened = line.call(known["load_annotate_page"], {})
+    with AppConnection(crowd.port) as line:
+        opened = line.call(crowd.functions["load_annotate_page"], {})
         asked = {"name": name, "maps-token": opened["maps-token"], "maps-desk": {"study": STUDY_NAME}}
-        kept = line.call(known["sign_in"], asked)
+        kept = line.call(crowd.functions["sign_in"], asked)
+        crowd.ready.wait(60)
         for number in range(submits):
             answers = ANSWERS[number % len(ANSWERS)].codes_by_field()
             browser = kept | {"maps-desk": kept["maps-desk"] | {"was_asked": True}}
             start = time.perf_counter()
             kept = line.submit(browser, answers | {"comment": ""})
-            waits.append(time.perf_counter() - start)
-            receipts += kept.get("copies", {}).get("keep", {})
+            crowd.waits.append(time.perf_counter() - start)
+            crowd.receipts += kept.get("copies", {}).get("keep", {})
 
 
 def run_crowd(port: int, people: int, submits: int) -> dict[str, Any]:
     """Submits of many annotators at once: in this process, which is not the app's."""
-    waits: list[float] = []
-    receipts: list[str] = []
-    known = page_functions(port)
-    threads = [threading.Thread(target=annotate, args=(port, known, submits, waits, receipts)) for _ in range(people)]
-    start = time.perf_counter()
+    crowd = Crowd(port, page_functions(port), threading.Barrier(people + 1))
+    threads = [threading.Thread(target=annotate, args=(crowd, submits)) for _ in range(people)]
     for thread in threads:
         thread.start()
+    crowd.ready.wait(60)
+    start = time.perf_counter()
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - start
+    waits = sorted(crowd.waits)
     return {
         "submits_a_second": round(len(waits) / seconds, 1),
         "p50_ms": round(1000 * median(waits)),
-        "p95_ms": round(1000 * sorted(waits)[int(0.95 * len(waits))]),
-        "receipts": receipts,
+        "p95_ms": round(1000 * waits[int(0.95 * len(waits))]),
+        "receipts": crowd.receipts,
     }
 
 

@@ -36,7 +36,7 @@ LAYERS = (
     ("maps",),
     ("maps.commands",),
     ("maps.__main__", "maps.data.build"),
-    ("annotation", "annotation.data", "annotation.errors"),
+    ("annotation", "annotation.data", "annotation.errors", "annotation.shared_flush"),
     ("annotation.sqlite_file",),
     ("annotation.types", "annotation.identity"),
     ("annotation.form",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import Lock, Timer
 from typing import Generic, TypeVar
 
 from maps.errors import MapsError
@@ -13,6 +13,7 @@ from maps.errors import MapsError
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 SLOW_SECONDS = 0.3  # what takes longer is computed in a thread the next time
+DELAY_SECONDS = 0.5
 MAX_RESULTS = 16  # beyond that the oldest goes
 
 
@@ -32,8 +33,10 @@ class SlowResults(Generic[Key, Value]):
     changed; a slow one in a thread, one at a time for each name, and until then the older one is given.
     """
 
-    def __init__(self, compute: Callable[[Key], Value], slow_seconds: float = SLOW_SECONDS) -> None:
-        self._compute, self._slow_seconds = compute, slow_seconds
+    def __init__(
+        self, compute: Callable[[Key], Value], slow_seconds: float = SLOW_SECONDS, delay: float = DELAY_SECONDS
+    ) -> None:
+        self._compute, self._slow_seconds, self._delay = compute, slow_seconds, delay
         self._computed: dict[Hashable, Computed[Key, Value]] = {}
         self._in_progress: set[Hashable] = set()
         self._lock = Lock()
@@ -47,10 +50,16 @@ class SlowResults(Generic[Key, Value]):
             is_slow = last is not None and last.seconds > self._slow_seconds
             if is_slow and name not in self._in_progress:
                 self._in_progress.add(name)
-                Thread(target=self._compute_later, args=(name, key), name="results", daemon=True).start()
+                self._start_later(name, key)
         if last is not None and is_slow:
             return last.value, False
         return self._compute_now(name, key), True
+
+    def _start_later(self, name: Hashable, key: Key) -> None:
+        """Computes it in a thread, once the page that has asked is likely to be made: they would share one core."""
+        timer = Timer(self._delay, self._compute_later, args=(name, key))
+        timer.daemon = True
+        timer.start()
 
     def _compute_now(self, name: Hashable, key: Key) -> Value:
         start = time.perf_counter()

@@ -98,7 +98,9 @@ def eventually(shown: Callable[[], str], words: str) -> str:
 
 def somebody(name: str) -> Visitor:
     """A browser of somebody who came by the pilot's link and sees a pattern nowhere."""
-    return Visitor({"maps-desk": {"study": "pilot"}}, typed_values={"name": name, "presence": "absent_none", "comment": ""})
+    return Visitor(
+        {"maps-desk": {"study": "pilot"}}, typed_values={"name": name, "presence": "absent_none", "comment": ""}
+    )
 
 
 def signed_in(app: AppUnderTest, name: str) -> Visitor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -171,11 +172,39 @@ def test_the_database_is_set_to_survive_a_power_cut(journal: Journal) -> None:
     found = {name: journal._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas}
     assert found == {
         "journal_mode": "wal",
-        "synchronous": 2,
+        "synchronous": 1,  # the log is flushed by `transaction` itself
         "foreign_keys": 1,
         "busy_timeout": 10_000,
         "user_version": len(MIGRATIONS),
     }
+
+
+def test_what_was_stored_is_flushed_before_its_receipt(
+    journal: Journal, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = journal.path.with_name(f"{journal.path.name}-wal")
+    flushed_log: list[bytes] = []
+    monkeypatch.setattr(os, "fdatasync", lambda _file: flushed_log.append(log.read_bytes()))
+    judgment = judge()
+    journal.record_judgment(judgment)
+    assert judgment.judgment_id.encode() in flushed_log[-1]
+    assert flushed_log[-1] == log.read_bytes()
+
+
+def test_after_a_flush_that_failed_nothing_more_is_called_stored(
+    journal: Journal, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_file: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(JournalError, match="not stored: Input/output error"):
+        journal.record_judgment(judge())
+    monkeypatch.undo()  # the disk says that all is well again, but what became of the pages is unknown
+    with pytest.raises(JournalError, match="not stored: Input/output error"):
+        journal.record_judgment(judge())
+    with Journal(journal.path) as reopened:  # whoever starts anew reads what is on disk
+        assert reopened.record_judgment(judge()).is_duplicate
 
 
 def test_a_journal_opened_again_holds_what_it_held(tmp_path: Path, judge: Judge) -> None:

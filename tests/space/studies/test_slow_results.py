@@ -32,7 +32,7 @@ def test_a_slow_result_is_computed_in_a_thread_while_the_older_one_is_given() ->
         is_done.set()
         return 2 * key
 
-    results = SlowResults[int, int](compute, slow_seconds=0)
+    results = SlowResults[int, int](compute, slow_seconds=0, delay=0)
     assert results.get("a", 1) == (2, True)
     may_go_on.clear()
     is_done.clear()
@@ -53,7 +53,7 @@ def test_a_computation_that_fails_in_its_thread_fails_for_whoever_asks_next() ->
             raise MapsError("no")
         return key
 
-    results = SlowResults[int, int](compute, slow_seconds=0)
+    results = SlowResults[int, int](compute, slow_seconds=0, delay=0)
     results.get("a", 1)
     assert results.get("a", 2) == (1, False)
     wait_until(is_done)
