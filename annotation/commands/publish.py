@@ -85,6 +85,7 @@ def publish_once(
 ) -> None:
     """Publishes the release; raises WithdrawnMeanwhileError if somebody in it withdraws before it is done."""
     from annotation.export.hub import judgments_of_study, load_source_from_ledger, publish_release
+    from annotation.judges.store import judges_file, read_rows
     from annotation.ledger.upkeep import read_withdrawn_annotators
 
     def load_withdrawn() -> set[str]:
@@ -96,8 +97,17 @@ def publish_once(
         source = load_source_from_ledger(ledger, options.study, load_withdrawn_here())
     rows = judgments_of_study(source, options.study)
     stale = arguments.find_stale_judgments(options, source.study, rows)
+    judge_rows = read_rows(judges_file(arguments.data_folder(options), options.study))
     commit = publish_release(
-        rows, source.withdrawn_count, target, options.private, options.squash, source.study, stale, load_withdrawn
+        rows,
+        source.withdrawn_count,
+        target,
+        options.private,
+        options.squash,
+        source.study,
+        stale,
+        load_withdrawn,
+        judge_rows,
     )
     if options.make_public:
         target.make_public()

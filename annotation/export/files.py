@@ -132,11 +132,12 @@ def judgments_card(
     settings: StudySettings | None,
     layers: Mapping[str, int] | None = None,
     release: str | None = None,
+    judges: Sequence[str] = (),
 ) -> str:
-    """The card of a dataset of judgments; for `release` see `dataset_card`."""
+    """The card of a dataset of judgments; for `release` and `judges` see `dataset_card`."""
     features = [(field.name, str(field.type).replace("double", "float64")) for field in JUDGMENTS_SCHEMA]
     report = summarise_judgments(counted, layers=layers_by_model(settings) | dict(layers or {}))
-    return dataset_card(rows, report, features, load_paper(), settings, release)
+    return dataset_card(rows, report, features, load_paper(), settings, release, judges)
 
 
 def export_judgments(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from annotation.errors import LedgerError, WithdrawnMeanwhileError
 from annotation.export.release import make_release
+from annotation.judges.store import Row
 from annotation.ledger.rows import merge_rows
 from annotation.ledger.upkeep import is_kept, read_ledger_rows
 from annotation.report.card import WITHDRAWALS_SECTION
@@ -86,20 +87,21 @@ def publish_release(
     study: Study | None = None,
     stale: Collection[str] | None = None,
     load_withdrawn: Callable[[], Collection[str]] = tuple,
+    judge_rows: Sequence[Row] = (),
 ) -> str:
     """Publishes the release of a study (`make_release`), creating its dataset if it is missing; returns the commit.
 
     The `study` adds its design and what was judged; `stale` holds the ids of stale judgments, None if nobody checked.
     Equal judgments make no new commit. With `squash` the dataset's history becomes one commit. `load_withdrawn` says
     who has withdrawn by now: it is called right before the commit and after it, and WithdrawnMeanwhileError is raised
-    if any of the judgments are theirs.
+    if any of the judgments are theirs. `judge_rows`: the answers of language models.
     """
 
     def check_withdrawals() -> None:
         if {row.annotator for row in judgments}.intersection(load_withdrawn()):
             raise WithdrawnMeanwhileError("Somebody withdrew while the release was being made; publish it again.")
 
-    files = dict(make_release(judgments, study, dataset.name, stale).files)
+    files = dict(make_release(judgments, study, dataset.name, stale, judge_rows).files)
     who = {0: "Nobody", 1: "One annotator"}.get(withdrawn_count, f"{withdrawn_count:,} annotators")
     history = SQUASHED_HISTORY_NOTE if squash else EARLIER_REVISIONS_NOTE
     withdrawals = RELEASE_WITHDRAWALS_SECTION.format(who=who, history=history)

@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from annotation.errors import DawidSkeneError
 from annotation.export.files import arrow_table, frame_to_arrow, judgments_card, parquet_bytes
+from annotation.form import QUESTIONS
+from annotation.judges.store import Row, judges_of, newest_answers
 from annotation.statistics.dawid_skene import estimate_labels
 from annotation.statistics.judgments_table import CountedJudgments, judgments_to_frame, select_counted_judgments
 from annotation.statistics.labels import compute_labels
@@ -32,6 +34,14 @@ ITEMS_SCHEMA = pa.schema(
         *(("input_strings", pa.string()), ("observed_pattern", pa.string())),
         *(("own_mapping_hash", pa.string()), ("described_layer", pa.int32()), ("described_head", pa.int32())),
         ("mappings", pa.list_(MAPPING)),
+    ]
+)
+JUDGES_SCHEMA = pa.schema(
+    [
+        ("judge", pa.string()),
+        *((name, pa.int32() if name in ("layer", "head") else pa.string()) for name in ITEM_COLUMNS),
+        *((question.field, pa.string()) for question in QUESTIONS),
+        *((name, pa.string()) for name in ("comment", "reply_model", "prompt_hash", "created_at")),
     ]
 )
 REASONS = {  # why a row is in the release and not counted
@@ -60,9 +70,11 @@ def make_release(
     study: Study | None,
     repo: str,
     stale: Collection[str] | None = None,
+    judge_rows: Sequence[Row] = (),
 ) -> Release:
     """The release of a study's judgments: `data/items.parquet`, `data/judgments.parquet`, `data/labels.parquet`, card.
 
+    If language models have judged the study, too (`judge_rows`), their answers are in `data/judges.parquet`.
     Practice rows are left out. Without the `study`, items have their ids and hashes only. `stale`: the ids of stale
     judgments; None if nobody checked. Where Dawid and Skene's model gives no labels, `left_out` says why.
     """
@@ -71,12 +83,15 @@ def make_release(
     judgments = judgments_to_frame(released, stale)
     counted = select_counted_judgments(judgments)
     labels, problem = labels_table(counted)
+    judges = judges_of(judge_rows)
     files = {
-        "README.md": judgments_card(released, counted, settings, release=repo).encode(),
+        "README.md": judgments_card(released, counted, settings, release=repo, judges=judges).encode(),
         "data/items.parquet": parquet_bytes(items_table(released, study)),
         "data/judgments.parquet": parquet_bytes(arrow_table(judgments)),
         "data/labels.parquet": parquet_bytes(labels),
     }
+    if judges:
+        files["data/judges.parquet"] = parquet_bytes(judges_table(judge_rows))
     return Release(files, labels, [*left_out_sentences(rows, counted), *problem])
 
 
@@ -104,6 +119,13 @@ def item_row(study: Study, item: StudyItem, position: int) -> dict[str, object]:
         "described_head": origin.described_head.head,
         "mappings": [{name: getattr(mapping, name) for name in MAPPING_COLUMNS} for mapping in content.mappings],
     }
+
+
+def judges_table(rows: Sequence[Row]) -> pa.Table:
+    """The newest answer of each language model to each item."""
+    answers = [row for judge in judges_of(rows) for row in newest_answers(rows, judge).values()]
+    cells = [row | {"comment": row["comment"] or None} for row in answers]
+    return pa.Table.from_pylist(cells, schema=JUDGES_SCHEMA)
 
 
 def labels_table(counted: CountedJudgments) -> tuple[pa.Table, list[str]]:

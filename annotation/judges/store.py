@@ -65,9 +65,14 @@ def item_of_row(row: Row) -> StudyItem:
     return StudyItem(**{name: row[name] for name in ITEM_COLUMNS})
 
 
+def newest_answers(rows: Sequence[Row], judge: str) -> dict[StudyItem, Row]:
+    """A judge's newest usable answer to each item."""
+    return {item_of_row(row): row for row in rows if row["judge"] == judge and row.get("presence") is not None}
+
+
 def judge_answers(rows: Sequence[Row], judge: str) -> list[Judgment]:
-    """A judge's newest usable answer to each item, as judgments of an annotator with the judge's name."""
-    newest = {item_of_row(row): row for row in rows if row["judge"] == judge and row.get("presence") is not None}
+    """The same as judgments of an annotator with the judge's name."""
+    newest = newest_answers(rows, judge)
     return [_judgment_of_row(item, row, number) for number, (item, row) in enumerate(newest.items())]
 
 

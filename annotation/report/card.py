@@ -11,7 +11,7 @@ from annotation.report.sentences import report_paragraphs
 from annotation.statistics.summary import AgreementReport
 from annotation.study.study import StudySettings
 from annotation.types import Judgment
-from maps.text import pluralize
+from maps.text import join_words, pluralize
 
 FRONT_MATTER = """\
 ---
@@ -53,10 +53,22 @@ configs:
   data_files:
   - split: train
     path: data/labels.parquet
-dataset_info:
+{judges}dataset_info:
 - config_name: judgments
   features:
 {features}"""
+JUDGES_CONFIG = """\
+- config_name: judges
+  data_files:
+  - split: train
+    path: data/judges.parquet
+"""
+JUDGES_SECTION = """\
+## Language models as judges
+
+The config `judges` has the answers of language models to the same items: {judges}. They were shown what people were
+shown. No figure on this card contains them, and they are not people's judgments.
+"""
 RELEASE_SECTION = """\
 ## Use
 
@@ -190,17 +202,22 @@ def dataset_card(
     paper: Paper,
     settings: StudySettings | None = None,
     release: str | None = None,
+    judges: Sequence[str] = (),
 ) -> str:
     """README.md of a `datasets` folder; `features` are the columns with their types as `datasets` names them.
 
-    `release`: the dataset's name on the Hub, for a release with its three configs.
+    `release`: the dataset's name on the Hub, for a release with its configs. `judges`: the language models whose
+    answers are in the release, too.
     """
     feature_lines = "\n".join(f"  - name: {name}\n    dtype: {dtype}" for name, dtype in features)
     configs = ONE_CONFIG if release is None else RELEASE_CONFIGS
+    judges_config = JUDGES_CONFIG if judges else ""
+    models = join_words([MARKUP_CHARACTERS.sub(r"\\\1", judge) for judge in judges])
     parts = [
-        FRONT_MATTER.format(configs=configs.format(features=feature_lines)),
+        FRONT_MATTER.format(configs=configs.format(features=feature_lines, judges=judges_config)),
         CARD_HEADING.format(rows=f"{len(judgments):,}"),
         *([] if release is None else [RELEASE_SECTION.format(repo=release)]),
+        *([JUDGES_SECTION.format(judges=models)] if judges else []),
         f"## How it was made\n\n{_bullet_list(design_sentences(judgments, settings))}",
         f"## The questions (form {FORM_VERSION})\n",
         *map(_question_section, QUESTIONS),

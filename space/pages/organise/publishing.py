@@ -9,6 +9,7 @@ import gradio as gr
 
 from annotation.export.files import write_table
 from annotation.export.release import Release, make_release
+from annotation.judges.store import judges_file, read_rows
 from annotation.study.study import Study
 from annotation.types import Judgment
 from maps.errors import MapsError
@@ -85,7 +86,9 @@ def release_of(page: HasPublishTab, inputs: Inputs) -> tuple[Study, Release]:
     """The study that is shown and its release, as it would be published now."""
     study, rows = judged_study(page, inputs)
     stale = find_stale_judgment_ids(page.services.whole_atlases, study, rows)
-    return study, make_release(rows, study, str(inputs[page.publish.repo] or "").strip() or "user/name", stale)
+    repo = str(inputs[page.publish.repo] or "").strip() or "user/name"
+    judge_rows = read_rows(judges_file(page.services.data_folder, study.name))
+    return study, make_release(rows, study, repo, stale, judge_rows)
 
 
 def preview_release(page: HasPublishTab, _organiser: Annotator, inputs: Inputs) -> Updates:

@@ -111,6 +111,36 @@ def test_without_the_study_items_have_their_ids_only(rows: list[Judgment]) -> No
     assert list(items[0]) == ITEMS_SCHEMA.names
 
 
+def judge_row(item: StudyItem, **changes: object) -> dict[str, object]:
+    answers = {"presence": "present_missed", "precision": None, "category": "semantic", "comment": ""}
+    source = {"reply_model": "other-2", "prompt_hash": "p", "created_at": "2026-12-01T00:00:00+00:00", "seed": 0}
+    return {"judge": "a/b_c", **asdict(item), **answers, **source, **changes}
+
+
+def test_answers_of_language_models_are_a_config_of_their_own(study: Study, rows: list[Judgment]) -> None:
+    first, second = study.order[:2]
+    answers = [
+        judge_row(first, presence="absent_none", category=None),
+        judge_row(first),
+        {"judge": "a/b_c", **asdict(second), "failure": "no JSON"},
+    ]
+    release = make_release(rows, study, "user/name", judge_rows=answers)
+    [row] = table(release.files, "judges")
+    assert (row["judge"], row["presence"], row["comment"], row["layer"]) == (
+        "a/b_c",
+        "present_missed",
+        None,
+        first.layer,
+    )
+    assert "- config_name: judges\n" in release.card
+    assert "language models to the same items: a/b\\_c." in release.card
+    without = make_release(rows, study, "user/name")
+    assert "data/judges.parquet" not in without.files
+    assert "config_name: judges" not in without.card
+    for name in ("judgments", "labels", "items"):
+        assert release.files[f"data/{name}.parquet"] == without.files[f"data/{name}.parquet"]
+
+
 @pytest.mark.process
 def test_the_three_configs_load_and_the_cards_example_runs(tmp_path: Path, study: Study, rows: list[Judgment]) -> None:
     release = make_release(rows, study, str(tmp_path / "release"))
