@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import re
+import shlex
 import tomllib
 from collections import defaultdict
 from dataclasses import fields
@@ -226,6 +227,14 @@ def test_the_page_on_security_has_the_tables_of_the_code_and_names_tests_that_ex
     proofs = set(re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)`", page))
     assert len(proofs) > 20
     assert [path for path in sorted(proofs) if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("command", docs.reference.parsers_by_command())
+def test_each_commands_example_has_arguments_that_it_takes(command: str) -> None:
+    parser = docs.reference.parsers_by_command()[command]
+    example = (parser.epilog or "").removeprefix("example: ")
+    assert example.startswith(command)
+    parser.parse_args(shlex.split(example.removeprefix(command)))
 
 
 def test_the_reference_lists_the_settings_that_are_read() -> None:
