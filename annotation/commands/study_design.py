@@ -30,6 +30,9 @@ EXIT_HELP = {  # what people are given at the end
     "screened_out": "the same for whoever fails the practice or finds nothing left to judge",
     "declined": "the same for whoever does not agree to take part",
 }
+NUMBER_OPTIONS = (
+    "heads", "per_item", "overlap", "swapped", "shuffled", "practice_pass", "per_annotator", "annotators", "seed",
+)  # fmt: skip
 SHOW_DESCRIPTIONS_HELP = (
     "go on showing the descriptions of these heads in the app's explorer: visitors miss nothing, but an annotator who "
     "looks a head up can tell controls (default: hidden until the study is over). Whoever has the atlas's files from "
@@ -123,6 +126,27 @@ def plan_from_options(options: argparse.Namespace) -> StudyPlan:
         ),
         notice=check_notice(StudyNotice(**{name: getattr(options, name) for name in NOTICE_FIELDS})),
     )
+
+
+def design_arguments(atlas: Path, describer: str, plan: StudyPlan) -> list[str]:
+    """The arguments of `add_design_options` that make this plan, for a process that creates the study."""
+    flags = {
+        "--no-practice": not plan.practice,
+        "--per-operation": plan.per_operation,
+        "--show-descriptions": not plan.hides_descriptions,
+        "--invited-only": plan.invited_only,
+    }
+    values: dict[str, object] = {
+        **{f"--{name.replace('_', '-')}": getattr(plan, name) for name in NUMBER_OPTIONS},
+        **{"--atlas": atlas, "--describer": describer, "--sample": plan.sample},
+        "--deadline": plan.deadline and f"{plan.deadline:%Y-%m-%d}",
+        "--panel": next((key for key, preset in PRESETS.items() if preset.name == plan.panel.name), ""),
+        "--panel-parameter": plan.panel.parameter,
+        **{f"--{name.replace('_', '-')}": getattr(plan.panel, name) for name in EXIT_HELP},
+        **{f"--{name.replace('_', '-')}": getattr(plan.notice, name) for name in NOTICE_HELP},
+    }
+    given = [f"{option}={value}" for option, value in values.items() if value not in (None, "")]
+    return [*given, *(flag for flag, is_given in flags.items() if is_given)]
 
 
 def _control_counts(options: argparse.Namespace) -> tuple[int, int]:

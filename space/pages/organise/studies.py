@@ -9,6 +9,7 @@ from functools import partial
 from statistics import median
 from typing import NamedTuple
 
+from annotation.commands.study_design import design_arguments
 from annotation.journal.study_changes import deleted_studies, is_paused
 from annotation.report.paper_file import load_paper
 from annotation.report.study_plan import (
@@ -41,12 +42,14 @@ from annotation.study.study import (
     check_notice,
 )
 from maps.errors import MapsError
+from space.jobs.job import ANNOTATION, Step
 from space.services import Services
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
 from space.studies.results import ResultsKey, count_judgments, counted_judgments, results_key
 from space.studies.slow_results import SlowResults
 
 MAX_COUNT = 100_000  # of anything that the settings count
+LARGE_STUDY, CREATION_SECONDS = 1_000, 600.0  # heads from which a study is frozen elsewhere, and how long that may take
 SUGGESTED_LENGTH = 34  # characters of a suggested name, before a number
 MODEL_DESCRIBER_SEPARATOR = " · "
 PAPER_CHOICE = "The paper's study"
@@ -135,8 +138,24 @@ def suggest_name(services: Services, choice: str) -> str:
     return next((name for name in names if name not in taken), words)
 
 
+@dataclass(frozen=True)
+class StudyDesign:
+    """A study that can be created: its name, the model and describer, and the choices of the organiser."""
+
+    name: str
+    model: str
+    describer: str
+    plan: StudyPlan
+
+
 def build_study(services: Services, request: StudyRequest) -> Study:
     """The study with these settings, not saved yet. MapsError with one sentence if they are not valid."""
+    design = check_request(services, request)
+    return candidates.create_study(services.whole_atlas(design.model), design.describer, design.name, design.plan)
+
+
+def check_request(services: Services, request: StudyRequest) -> StudyDesign:
+    """What an organiser has typed, checked. MapsError with one sentence if it is not valid."""
     if request.described not in describer_choices(services):
         raise MapsError("Choose the model and describer whose descriptions will be judged.")
     model, describer = request.described.split(MODEL_DESCRIBER_SEPARATOR, 1)
@@ -169,14 +188,29 @@ def build_study(services: Services, request: StudyRequest) -> Study:
         raise MapsError(f"A study named {name!r} exists already; choose another name.")
     if name in deleted_studies(services.journal):
         raise MapsError(f"A study named {name!r} was deleted, and links to it may be about; choose another name.")
-    return candidates.create_study(services.whole_atlas(model), describer, name, plan)
+    return StudyDesign(name, model, describer, plan)
 
 
 def create_study(services: Services, request: StudyRequest) -> Study:
-    """Saves a new study; its items and settings never change."""
-    study = build_study(services, request)
+    """Saves a new study; its items and settings never change.
+
+    A large one is frozen by a process of its own: annotators would notice the seconds that it takes.
+    """
+    design = check_request(services, request)
+    if design.plan.heads >= LARGE_STUDY:
+        services.jobs.run_now(create_step(services, design), {}, CREATION_SECONDS)
+        return find_study(services, design.name)
+    study = candidates.create_study(services.whole_atlas(design.model), design.describer, design.name, design.plan)
     save_study(study, services.data_folder / "studies")
     return study
+
+
+def create_step(services: Services, design: StudyDesign) -> Step:
+    """The command `annotation study create` for this design."""
+    folder = services.whole_atlas(design.model).folder.resolve()
+    options = design_arguments(folder, design.describer, design.plan)
+    data = f"--data={services.data_folder.resolve()}"
+    return Step("Creating a study", ("study", "create", f"--name={design.name}", data, *options), program=ANNOTATION)
 
 
 def parse_whole_number(label: str, value: object, minimum: int, maximum: int = MAX_COUNT) -> int:

@@ -82,6 +82,24 @@ def test_a_created_study_is_frozen(served: Services) -> None:
     assert list(studies.studies_newest_first(served)) == ["pilot", "default"]
 
 
+@pytest.mark.process
+def test_a_large_study_is_frozen_by_a_process_of_its_own_and_is_the_same(
+    served: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = replace(
+        PILOT, practice_pass=2, invited_only=True, per_annotator=20, deadline="2099-01-31", panel="prolific",
+        completed="C0DE", title="-- Heads, \nand what they do", hides_descriptions=False, annotators=9,
+    )  # fmt: skip
+    own = studies.build_study(served, request)
+    monkeypatch.setattr(studies, "LARGE_STUDY", 1)
+    frozen = studies.create_study(served, request)
+    assert frozen.order == own.order
+    assert frozen.contents == own.contents
+    assert replace(frozen.settings, created_at=own.settings.created_at) == own.settings
+    with pytest.raises(MapsError, match="asks for 271 heads"):
+        studies.create_study(served, replace(request, name="next", heads=271))
+
+
 @pytest.mark.slow
 def test_answers_are_closed_until_an_organiser_opens_them(served: Services, ada: Annotator, grace: Annotator) -> None:
     study = studies.create_study(served, PILOT)
