@@ -25,11 +25,11 @@ print(json.dumps({"seconds": plan.seconds(rate), "gigabytes": plan.memory_bytes 
 """
 
 
-def compare(model: str, reading: str) -> dict[str, Any]:
-    """What was planned, what it took, and the ratios."""
+def compare(model: str, reading: str, kept: Path | None) -> dict[str, Any]:
+    """What was planned, what it took, and the ratios. The atlas stays in the folder `kept`, if there is one."""
     planned = json.loads(run_child("-c", PLAN_SCRIPT, model, reading)[0])
     with tempfile.TemporaryDirectory() as folder:
-        options = ("--out", f"{folder}/atlas", "--reading", reading)
+        options = ("--out", str((kept or Path(folder)) / reading), "--reading", reading)
         _, seconds, memory = run_child("-m", "maps", "map", model, *options)
     return {
         "model": Path(model).name,
@@ -47,8 +47,10 @@ def compare(model: str, reading: str) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=["smollm2"])
-    models = parser.parse_args().models
-    found = [compare(model, reading) for model in models for reading in ("paper", "auto")]
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the atlases in this folder, by reading")
+    options = parser.parse_args()
+    models = options.models
+    found = [compare(model, reading, options.keep) for model in models for reading in ("paper", "auto")]
     names = {Path(model).name for model in models}
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
     rows = [row for row in kept if row["model"] not in names] + found

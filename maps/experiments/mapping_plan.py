@@ -1,7 +1,8 @@
 """What mapping a model takes on this machine, told before it starts: from the headers of its weights and a measurement.
 
-The work is that of its layers (`maps.mapping.work`) and, for a calibrated reading, 2 T P operations: the P weights of
-the model, run on T tokens. `benchmarks.mapping_plan` compares plans with runs.
+The work is that of its layers (`maps.mapping.work`) and, for a calibrated reading, that of the calibration: 2 T P
+operations for the P weights of the model, run on T tokens, and two regressions a layer, each about 5 T d² and 40 d³.
+`benchmarks.mapping_plan` compares plans with runs.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from maps.experiments.auto_reading import BEST_READING
 from maps.experiments.calibrate import TOKENS
 from maps.experiments.calibration_streams import BLOCKS
 from maps.mapping.reading import AUTO, Reading
-from maps.mapping.work import PRODUCT_OVERHEAD, SALIENT_TOKENS, operations_by_layer
+from maps.mapping.work import SALIENT_TOKENS, operations_by_layer
 from maps.text import pluralize
 from maps.weights.checkpoint import Checkpoint
 from maps.weights.gguf_file import GgufFile
 from maps.weights.hub import HubBinFiles, RangedSafetensors
+from maps.weights.shape import ModelShape
 
 PROCESS_BYTES = 1.3e9  # of a process with torch, and its working memory
+STARTUP_SECONDS = 4.0  # of a process with torch, until it has opened the weights
+NARROW_WIDTH = 800  # in a model of this width, all other work of a run takes as long as its products
 CALIBRATION_BYTES = 1.5e9  # of a calibration beside the weights
 BYTES_OF_A_MAPPING = 90  # on disk, compressed, with all other tables: 1.4 MB of 270 heads with 60 mappings
 WEIGHT_ENDINGS = (".safetensors", ".bin")
@@ -48,7 +52,7 @@ class MappingPlan:
 
     def seconds(self, rate: float) -> float:
         """About how long it takes on a machine that does `rate` operations a second in a product of matrices."""
-        return self.operations / rate
+        return STARTUP_SECONDS + self.operations / rate
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def plan_mapping(checkpoint: Checkpoint, reading_name: str) -> MappingPlan:
     shape, source = checkpoint.shape, checkpoint.source
     parameters = sum(math.prod(source.shape(name)) for name in source.names())
     layers, is_calibrated = list(shape.layers_with_heads), reading.needs_calibration
-    run = PRODUCT_OVERHEAD * 2.0 * TOKENS * parameters if is_calibrated else 0.0
+    calibration = calibration_operations(shape, parameters) if is_calibrated else 0.0
     download = bytes_to_download(checkpoint, layers, is_calibrated)
     return MappingPlan(
         model=checkpoint.model,
@@ -84,8 +88,15 @@ def plan_mapping(checkpoint: Checkpoint, reading_name: str) -> MappingPlan:
         download_bytes=download,
         memory_bytes=int(memory_needed(checkpoint, parameters, is_calibrated)),
         disk_bytes=download + disk_needed(checkpoint, is_calibrated),
-        operations=run + sum(operations_by_layer(checkpoint, reading, BLOCKS, layers)),
+        operations=calibration + sum(operations_by_layer(checkpoint, reading, BLOCKS, layers)),
     )
+
+
+def calibration_operations(shape: ModelShape, parameters: int) -> float:
+    """What running a model on a calibration's tokens and fitting its maps takes, as operations in a plain product."""
+    run = 2.0 * TOKENS * parameters
+    fit = 2 * shape.layers * (5.0 * TOKENS * shape.width**2 + 40.0 * shape.width**3)
+    return (run + fit) * (1 + NARROW_WIDTH / shape.width)
 
 
 def memory_needed(checkpoint: Checkpoint, parameters: int, is_calibrated: bool) -> float:
