@@ -21,6 +21,7 @@ from space.services import Services
 from space.studies.current import NOT_INVITED, accept_invitation
 from space.studies.participant import Participant
 from space.web.sessions import Annotator, identify_annotator
+from tests.sign_in import session_token
 from tests.space.conftest import create_test_study
 from tests.space.web.test_sessions import NOBODY
 
@@ -64,6 +65,17 @@ def test_whoever_comes_from_the_panel_judges_and_gets_the_code(served: Services)
     assert b"5f8a" not in served.journal.path.read_bytes()
     again = arrive(served, study, "5f8a")
     assert again.annotator == participant.annotator
+
+
+def test_on_a_space_people_of_a_panel_need_no_login_and_others_do(served: Services) -> None:
+    on_space = replace(served, is_on_space=True, has_login=True)
+    study = create_test_study(on_space, invited_only=True, panel=PANEL)
+    participant = arrive(on_space, study, "5f8a")
+    assert judge_all(participant).outcome == "completed"
+    token, _ = open_session(on_space, study, None, panel_query(on_space, study, "5f8a"))
+    kept, _ = open_session(on_space, study, token, {"study": study.name})  # a reload, without the panel's parameters
+    assert identify_annotator(on_space, kept, NOBODY) == participant.annotator
+    assert identify_annotator(on_space, session_token("5f8a", on_space.pseudonym_key), NOBODY) is None
 
 
 def test_the_panel_is_for_one_study_and_its_id_is_no_name(served: Services) -> None:
