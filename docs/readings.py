@@ -9,6 +9,7 @@ docs/experiments/MODEL holds the results of `evaluate readings`, and two tables 
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -33,6 +34,11 @@ SIZES = {  # parameters, layers, width
     "Qwen2.5-1.5B": (1_543_714_304, 28, 1536),
     "Llama-3.1-8B": (8_030_261_248, 32, 4096),
     "Llama-3.1-70B": (70_553_706_496, 80, 8192),
+}
+MAPPING_COSTS = Path(__file__).parents[1] / "benchmarks" / "results" / "mapping_plan.json"
+MEASURED_MODELS = {  # as they are called in `MAPPING_COSTS`
+    "smollm2": "SmolLM2-135M",
+    "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf": "Qwen2.5-Coder-1.5B (GGUF)",
 }
 CORRELATIONS = "correlation_by_reading.csv"
 CORRELATION_COLUMNS = ("reading", "relation", *CORRELATION_KINDS)
@@ -143,6 +149,27 @@ def cost_table() -> str:
     return markdown_table(header, lines)
 
 
+def mapping_cost_table() -> str:
+    """What `maps map` took, start to end, beside what its plan had said; see `benchmarks.mapping_plan`."""
+    lines = [
+        [
+            MEASURED_MODELS[row["model"]],
+            "the paper's" if row["reading"] == "paper" else "calibrated, with its calibration",
+            *(minutes_text(row[name]) for name in ("planned_seconds", "seconds")),
+            *(f"{row[name]:.1f} GB" for name in ("planned_gigabytes", "gigabytes")),
+            f"{row['rate'] / 1e9:,.0f}",
+        ]
+        for row in json.loads(MAPPING_COSTS.read_text(encoding="utf-8"))
+    ]
+    header = ("model", "reading", "planned", "took", "memory planned", "most memory", "10⁹ operations a second")
+    return markdown_table(header, lines)
+
+
+def minutes_text(seconds: float) -> str:
+    """`24 s`, `11 min`."""
+    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"
+
+
 def readings_page() -> str:
     """The page: its text, with the tables in the place of their names."""
     text = START.read_text(encoding="utf-8")
@@ -155,7 +182,7 @@ def readings_page() -> str:
         }
         for name, table in tables.items():
             text = text.replace(f"[{name} of {model}]\n", table)
-    return text.replace("[costs]\n", cost_table())
+    return text.replace("[costs]\n", cost_table()).replace("[mapping costs]\n", mapping_cost_table())
 
 
 if __name__ == "__main__":

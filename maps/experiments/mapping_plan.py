@@ -26,7 +26,7 @@ from maps.weights.gguf_file import GgufFile
 from maps.weights.hub import HubBinFiles, RangedSafetensors
 from maps.weights.shape import ModelShape
 
-PROCESS_BYTES = 1.3e9  # of a process with torch, and its working memory
+PROCESS_BYTES = 1.0e9  # of a process with torch, and its working memory
 STARTUP_SECONDS = 4.0  # of a process with torch, until it has opened the weights
 NARROW_WIDTH = 800  # in a model of this width, all other work of a run takes as long as its products
 CALIBRATION_BYTES = 1.5e9  # of a calibration beside the weights
@@ -104,7 +104,7 @@ def memory_needed(checkpoint: Checkpoint, parameters: int, is_calibrated: bool) 
     is_gguf = isinstance(checkpoint.source, GgufFile)  # whose tensors are unpacked to float32
     numbers = checkpoint.vocabulary.size * checkpoint.shape.width
     rows = numbers * (4 if is_gguf else 2) * (2 + (not checkpoint.is_tied))
-    mapping = PROCESS_BYTES + rows + 4 * numbers * (is_gguf + is_calibrated)
+    mapping = PROCESS_BYTES + rows + 4 * numbers * (1 + is_gguf + is_calibrated)
     return max(mapping, CALIBRATION_BYTES + 5.0 * parameters) if is_calibrated else mapping
 
 
