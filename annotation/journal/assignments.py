@@ -5,7 +5,7 @@ Rows are only ever added, so that what was read stays true; after a withdrawal e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from annotation.study.assignment import AssignmentIndex
@@ -14,11 +14,12 @@ from annotation.types import ITEM_COLUMNS
 
 Select = Callable[[str, Sequence[object]], Iterable[Sequence[Any]]]  # a query and its values -> rows
 COLUMNS = ", ".join(ITEM_COLUMNS)
+ROWS_PER_READ = 2_000  # in memory at once; some ten milliseconds
 NOT_WITHDRAWN_SQL = "annotator NOT IN (SELECT annotator FROM withdrawals)"
 # A changed answer supersedes an earlier one, so each person has one first answer to an item. NOT INDEXED: by position.
 FIRST_ANSWERS_SQL = (
-    f"SELECT annotator, {COLUMNS} FROM judgments NOT INDEXED "
-    f"WHERE study = ? AND position > ? AND supersedes IS NULL AND {NOT_WITHDRAWN_SQL}"
+    f"SELECT position, annotator, {COLUMNS} FROM judgments NOT INDEXED WHERE study = ? AND position > ? "
+    f"AND supersedes IS NULL AND {NOT_WITHDRAWN_SQL} ORDER BY position LIMIT {ROWS_PER_READ}"
 )
 
 
@@ -37,9 +38,8 @@ class Assignments:
         if index is None or index.study is not study or withdrawal != withdrawn:
             index, last = AssignmentIndex(study), 0
         if judged > last:
-            for annotator, *columns in self._select(FIRST_ANSWERS_SQL, [study.name, last]):
-                if (key := study.key_by_columns.get(tuple(columns))) is not None:
-                    index.add(key, annotator)
+            for key, annotator in self._first_answers(study, last):
+                index.add(key, annotator)
         self._indexes[study.name] = index, judged, withdrawn
         return index
 
@@ -49,10 +49,21 @@ class Assignments:
             index = self.index(study)
             return index.judged_by, index.judged_keys
         judged: dict[str, set[str]] = {}
-        for annotator, *columns in self._select(FIRST_ANSWERS_SQL, [study.name, 0]):
-            if (key := study.key_by_columns.get(tuple(columns))) is not None:
-                judged.setdefault(key, set()).add(annotator)
+        for key, annotator in self._first_answers(study, 0):
+            judged.setdefault(key, set()).add(annotator)
         return judged, set().union(*judged.values())
+
+    def _first_answers(self, study: Study, last: int) -> Iterator[tuple[str, str]]:
+        """The item key and the person of each first answer after a position, a few thousand rows in memory at once."""
+        names: dict[str, str] = {}
+        is_last = False
+        while not is_last:
+            rows = list(self._select(FIRST_ANSWERS_SQL, [study.name, last]))
+            is_last = len(rows) < ROWS_PER_READ
+            last = rows[-1][0] if rows else last
+            for _, annotator, *columns in rows:
+                if (key := study.key_by_columns.get(tuple(columns))) is not None:
+                    yield key, names.setdefault(annotator, annotator)
 
     def _last_positions(self) -> tuple[int, int]:
         last = "coalesce((SELECT max(position) FROM {}), 0)".format

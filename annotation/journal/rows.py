@@ -7,15 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from annotation.form import answers_of_judgment
-from annotation.journal.assignments import NOT_WITHDRAWN_SQL
+from annotation.journal.assignments import NOT_WITHDRAWN_SQL, ROWS_PER_READ
 from annotation.journal.database import Database
 from annotation.sqlite_file import Row, utc_timestamp
 from annotation.types import JUDGMENT_COLUMNS, Judgment, StoredJudgment, Withdrawal
 
 JUDGMENT_COLUMNS_SQL = ", ".join(JUDGMENT_COLUMNS)
 NOT_SUPERSEDED_SQL = "NOT EXISTS (SELECT 1 FROM judgments AS later WHERE later.supersedes = judgments.judgment_id)"
-
-ROWS_PER_READ = 2_000  # some ten milliseconds
 
 
 def judgment_from_row(row: Row) -> Judgment:
