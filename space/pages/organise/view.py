@@ -131,8 +131,8 @@ def annotators_table(
             f"{each.items:,}",
             "–" if asked is None else f"{max(0, asked - each.items):,}",
             f"{each.hours:.1f}",
-            f"{each.median_seconds:.0f}",
-            "" if each.last_answer is None else f"{each.last_answer:%Y-%m-%d %H:%M}",
+            f"{each.median_seconds:.1f}",
+            "–" if each.last_answer is None else f"{each.last_answer:%Y-%m-%d %H:%M}",
             of_text(each.right_practice_items, each.practice_items),
             of_text(each.refused_controls, each.controls),
             majority_agreement_text(each),
@@ -145,8 +145,8 @@ def annotators_table(
 
 
 def of_text(count: int, total: int) -> str:
-    """`5 of 7`; empty where there is none."""
-    return f"{count:,} of {total:,}" if total else ""
+    """`5 of 7`; a dash where there is none."""
+    return f"{count:,} of {total:,}" if total else "–"
 
 
 def majority_agreement_text(summary: AnnotatorSummary) -> str:
