@@ -73,7 +73,7 @@ class Services:
     user names, normalised; elsewhere `organiser_key` is the key in the organiser's link. `public_address` is the
     Space's address outside the frame of huggingface.co. `ledger` is None if no dataset keeps the judgments;
     `publisher` keeps it up to date. `jobs` maps and describes models for organisers. With `has_mcp` the endpoints are
-    MCP tools too.
+    MCP tools too. `code_address` is where the app's code can be read; empty if that is not known.
     """
 
     whole_atlases: Mapping[str, Atlas]
@@ -100,6 +100,7 @@ class Services:
     sign_in_limits: SignInLimits = field(default_factory=SignInLimits, repr=False)
     has_mcp: bool = False
     is_zero_gpu: bool = False
+    code_address: str = ""
     atlases: Mapping[str, Atlas] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -202,6 +203,7 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
         ),
         has_mcp=is_mcp_wanted(environment),
         is_zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("true", "t", "1"),
+        code_address=f"https://huggingface.co/spaces/{environment['SPACE_ID']}/tree/main" if on_space else "",
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from gradio.routes import App, ORJSONResponse
 from starlette.types import ASGIApp
 
@@ -18,6 +18,7 @@ from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
 from space.pages.annotate.submit_route import submit_route
 from space.pages.explore import page as explore
+from space.pages.explore.site_image import site_image_route
 from space.pages.head import page as head
 from space.pages.models import page as models
 from space.pages.organise import page as organise
@@ -28,7 +29,8 @@ from space.studies.headlines import head_headlines
 from space.web.browser_storage import script_tag, study_form_tags
 from space.web.connections import ConnectionLimits
 from space.web.downloads import one_time_route
-from space.web.first_html import app_arguments
+from space.web.first_html import Site, app_arguments, respond_not_found
+from space.web.header import SITE_SUMMARY, SITE_TITLE, PageText
 from space.web.health import health_route
 from space.web.hub_login import login_error_handlers, login_routes
 from space.web.request_guard import RequestGuard, host_of
@@ -37,7 +39,6 @@ from space.web.viewer import build_viewer
 
 STATIC = Path(__file__).parent / "web" / "static"
 SESSIONS_KEPT = 40  # Gradio copies the layout of all pages for each, 0.4 MB; one used long ago starts anew, unnoticed
-SITE_TITLE = "Attention heads, read from their weights"
 EXPLORER_PAGES = {
     "": explore,
     "head": head,
@@ -47,12 +48,23 @@ EXPLORER_PAGES = {
     "compare": compare,
 }  # by path; the content of these pages depends only on their address
 EXPLORER_LINKS = {
-    "Home": "",
-    "Search": "search",
+    "Heads": "",
     "Relations": "relation",
     "Try it": "try",
     "Compare": "compare",
 }  # the explorer pages in the navigation, by label
+PAGE_TEXTS = {
+    "models": PageText("Models", "The models whose attention heads are mapped here."),
+    "ask": PageText("Ask about a head", "Ask a language model what an attention head does, with a key of your own."),
+    "annotate": PageText(
+        "Judge descriptions of attention heads",
+        "You read what an attention head does, with examples, and answer up to three questions about its description.",
+    ),
+    "agreement": PageText("Agreement", "How well the people who judged descriptions of attention heads agree."),
+    "organise": PageText("Organise studies", "Create, run and publish a study of descriptions of attention heads."),
+    "about": PageText("About", SITE_SUMMARY),
+    "privacy": PageText("Privacy", "What is stored about people who judge, where, and how to withdraw."),
+}  # of the pages that Gradio fills, by path
 
 
 def build_about(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
@@ -88,13 +100,21 @@ def build_site(services: Services) -> gr.Blocks:
     return site
 
 
-async def respond_not_found(request: Request, _error: Exception) -> Response:
-    """The response for an unknown address: a page with a link back for browsers, JSON for programs."""
-    if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"detail": "Not Found"}, status_code=404)
-    home = request.scope.get("root_path", "") + "/"
-    page = (STATIC / "not_found.html").read_text(encoding="utf-8").replace("HOME", escape(home))
-    return HTMLResponse(page, status_code=404)
+def explorer_site() -> Site:
+    links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
+    return Site(EXPLORER_PAGES, PAGE_TEXTS, links, head_headlines)
+
+
+def not_found_handler(services: Services, site: Site) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """The response for an unknown address: a page of the site for browsers, JSON for programs."""
+
+    async def respond(request: Request, _error: Exception) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return JSONResponse({"detail": "Not Found"}, status_code=404)
+        base = services.public_address or str(request.base_url).rstrip("/")
+        return respond_not_found(services, site, base)
+
+    return respond
 
 
 class GuardedApp(App):
@@ -115,17 +135,19 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
-    links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
-    settings = app_arguments(services, EXPLORER_PAGES, links, head_headlines)
+    site = explorer_site()
+    settings = app_arguments(services, site)
+    settings["routes"].insert(0, site_image_route(services))
     settings["routes"] += [health_route(services), one_time_route(services), upload_route(services)]
     settings["routes"] += [submit_route(services), *login_routes(services)]
-    handlers = {404: respond_not_found} | login_error_handlers(services)
+    handlers = {404: not_found_handler(services, site)} | login_error_handlers(services)
     theme.set(button_primary_background_fill="#0b5cad", button_primary_background_fill_hover="#08457f")
     return {
         "theme": theme,
-        "css_paths": STATIC / "style.css",
         "js": (STATIC / "keys.js").read_text(encoding="utf-8"),
         "head": study_form_tags() + script_tag("models.js"),
+        "favicon_path": STATIC / "icon.svg",
+        "i18n": gr.I18n(en={"common.complete": "Done"}),  # a text that Gradio lacks; screen readers read it out
         "footer_links": [],
         "run_history": False,
         "mcp_server": services.has_mcp,

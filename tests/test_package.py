@@ -42,7 +42,7 @@ def test_what_the_code_reads_is_among_it() -> None:
         "maps/data/relations/copying.json",
         "space/web/static/style.css",
         "space/web/static/grid.js",
-        "space/web/static/not_found.html",
+        "space/web/static/icon.svg",
         "space/seed/smollm2/atlas.json",
         "space/seed/smollm2/mappings.parquet",
     ):

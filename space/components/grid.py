@@ -13,19 +13,23 @@ from markupsafe import escape
 from maps.analysis.classification import CATEGORIES, SCORE, SUPPRESSION, HeadRelation, categories_of
 from maps.atlas.reader import Atlas
 from maps.text import relation_label
+from maps.types import HeadId
 from space.atlases import cache
 from space.components.markup import Html, join_html
 
-CATEGORY_COLOURING, RELATION_PREFIX = "category", "relation:"
+KNOWN_COLOURING, CATEGORY_COLOURING, RELATION_PREFIX = "known", "category", "relation:"
 OWN_BAND = "own"
 VERDICT_BANDS = ("right", "wrong", "tied")
-BANDS = (*CATEGORIES, OWN_BAND, *VERDICT_BANDS)  # in the order of their bits, as in grid.js
+DESCRIBED_BAND = "described"
+BANDS = (*CATEGORIES, OWN_BAND, *VERDICT_BANDS, DESCRIBED_BAND)  # in the order of their bits, as in grid.js
+BAND_LABELS = {DESCRIBED_BAND: "described pattern, no known relation", OWN_BAND: "a relation of your own"}
 MEASURES = {  # column of the table `heads`: its name on the page
     "saliency_mean": "mean saliency over the vocabulary",
     "input_skewness": "input skewness",
     "output_space": "output space (share of the vocabulary)",
 }
-POINTER_HINT = "Point at a cell to see what the head does. Click to open it."
+POINTER_HINT = "Point at a square to see what the head does; click to open it."
+TOUCH_HINT = "Tap a square to see what the head does; tap it again to open it."
 DETECTION_COLOURING, VERDICT_COLOURING = "detection", "verdict"
 
 
@@ -66,7 +70,8 @@ class Grid:
 def colouring_choices(atlas: Atlas, has_verdicts: bool) -> list[tuple[str, str]]:
     """The colourings that the atlas has data for, as (label, key)."""
     relations = cache.relation_names(atlas)
-    choices = [("Category of relations", CATEGORY_COLOURING)] if relations else []
+    choices = [("What is known", KNOWN_COLOURING)] if atlas.has_table("descriptions") else []
+    choices += [("Category of relations", CATEGORY_COLOURING)] if relations else []
     for column, name in MEASURES.items():
         if any(value is not None for value in cache.head_column(atlas, column)):
             choices.append((name.capitalize(), column))
@@ -77,9 +82,14 @@ def colouring_choices(atlas: Atlas, has_verdicts: bool) -> list[tuple[str, str]]
     return choices + [(f"Relation: {relation_label(name)}", RELATION_PREFIX + name) for name in relations]
 
 
-def build_grid(atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Grid | None) -> Grid:
+def build_grid(
+    atlas: Atlas, colouring: str, side: str, tau: float, verdicts: Grid | None, described: frozenset[HeadId]
+) -> Grid:
+    """The grid of a colouring; `described` are the heads whose best description sees a pattern."""
     if colouring == VERDICT_COLOURING and verdicts is not None:
         return verdicts
+    if colouring == KNOWN_COLOURING:
+        return known_grid(atlas, tau, described)
     if colouring == CATEGORY_COLOURING:
         return category_grid(atlas, tau)
     if colouring == DETECTION_COLOURING:
@@ -105,12 +115,25 @@ def category_grid(atlas: Atlas, tau: float) -> Grid:
         if relations:
             texts[index] = "; ".join(map(implemented_phrase, relations))
     counts = Counter(name for bits in bands for name in band_names(bits))
-    listed = ", ".join(f"{name} {counts[name]}" for name in (*CATEGORIES, OWN_BAND) if counts[name])
-    rule = f"score beyond copying {tau:g} or more"
-    title = f"{len(texts):,} of {len(bands):,} heads implement or suppress a relation ({rule})"
-    title += f": {listed}. A head can belong to several categories." if texts else "."
+    listed = ", ".join(f"{counts[name]} {name}" for name in (*CATEGORIES, OWN_BAND) if counts[name])
+    title = f"{len(texts):,} of {len(bands):,} heads match a known relation"
+    title += f": {listed} (some match several)." if texts else f" at a minimum score of {tau:g}."
     absent = "no relation at this threshold"
     return Grid(title, bands=bands, cell_texts=texts, default_text=absent, sort_values=strongest)
+
+
+def known_grid(atlas: Atlas, tau: float, described: frozenset[HeadId]) -> Grid:
+    """Each head with the categories of its relations, or else whether its description sees a pattern."""
+    grid = category_grid(atlas, tau)
+    bands, texts = list(grid.bands or ()), dict(grid.cell_texts)
+    for index, head in enumerate(atlas.head_ids):
+        if not bands[index] and head in described:
+            bands[index], texts[index] = band_bits([DESCRIBED_BAND]), "described"
+    title = (
+        f"Something is known about {len(texts):,} of {len(bands):,} heads: {len(grid.cell_texts):,} match a known "
+        f"relation, {len(texts) - len(grid.cell_texts):,} more have a pattern that is described in words."
+    )
+    return Grid(title, bands=bands, cell_texts=texts, default_text="nothing known", sort_values=grid.sort_values)
 
 
 def band_bits(names: Sequence[str]) -> int:
@@ -208,10 +231,20 @@ def grid_html(grid: Grid, atlas: Atlas) -> Html:
         data |= {"share": grid.shares, "value": grid.values}
     text = json.dumps(data, separators=(",", ":"))
     return Html(
-        '<div class="head-grid" data-hint="{hint}" data-grid="{data}"><p class="grid-title">{title}</p>'
-        '<div class="scroll"><canvas tabindex="0" role="application" aria-label="{title} Arrow keys move from head to '
-        'head, Enter opens one."></canvas></div><p class="pointed" aria-live="polite">{hint}</p>{legend}</div>'
-    ).format(hint=POINTER_HINT, data=escape(text), title=grid.title, legend=legend(grid))
+        '<div class="head-grid" data-hint="{hint}" data-touch-hint="{touch_hint}" data-grid="{data}">'
+        '<p class="grid-title">{title}</p>{legend}<div class="scroll">'
+        '<div class="plot" style="--heads:{heads};--columns:{columns}"><canvas aria-hidden="true"></canvas>'
+        '<a class="cell" href="./" aria-label="{hint}"></a></div></div>'
+        '<p class="pointed" aria-live="polite">{hint}</p></div>'
+    ).format(
+        heads=atlas.info["heads"],
+        columns=atlas.info["layers"],
+        hint=POINTER_HINT,
+        touch_hint=TOUCH_HINT,
+        data=escape(text),
+        title=grid.title,
+        legend=legend(grid),
+    )
 
 
 def legend(grid: Grid) -> Html:
@@ -221,7 +254,7 @@ def legend(grid: Grid) -> Html:
     else:
         present = {name for bits in set(grid.bands) for name in band_names(bits)}
         always = () if present & set(VERDICT_BANDS) else CATEGORIES
-        entries = [(name, name) for name in BANDS if name in present or name in always]
-        entries.append(("none", "none"))
+        entries = [(name, BAND_LABELS.get(name, name)) for name in BANDS if name in present or name in always]
+        entries.append(("none", grid.default_text))
     keys = join_html(Html('<span><i class="key {}"></i> {}</span>').format(kind, label) for kind, label in entries)
     return Html('<p class="legend">{}</p>').format(keys)

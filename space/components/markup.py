@@ -106,7 +106,7 @@ def hidden_field(name: str, value: str) -> Html:
 
 def tau_slider(tau: float) -> Html:
     return Html(
-        '<label>Threshold τ <input type="range" name="tau" min="0.05" max="0.95" step="0.05" value="{:g}">'
+        '<label>Minimum score (τ) <input type="range" name="tau" min="0.05" max="0.95" step="0.05" value="{:g}">'
         "<output>{:.2f}</output></label>"
     ).format(tau, tau)
 
@@ -193,15 +193,15 @@ def render_backticks(sentence: str) -> Html:
     return join_html(Html("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> Html:
-    """A table; cells that are plain text are escaped."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str, is_stacked: bool = False) -> Html:
+    """A table; cells that are plain text are escaped. `is_stacked`: on a phone, each cell has a line of its own."""
     titles = join_html(Html('<th scope="col">{}</th>').format(name) for name in header)
     lines = (join_html(Html("<td>{}</td>").format(cell) for cell in row) for row in rows)
     body = join_html(Html("<tr>{}</tr>").format(line) for line in lines)
     return Html(
-        '<div class="scroll" tabindex="0" role="region" aria-label="{caption}"><table><caption>{caption}</caption>'
-        "<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
-    ).format(caption=caption, titles=titles, body=body)
+        '<div class="scroll" tabindex="0" role="region" aria-label="{caption}"><table class="{kind}">'
+        "<caption>{caption}</caption><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
+    ).format(caption=caption, titles=titles, body=body, kind="stacked" if is_stacked else "wide")
 
 
 def mapping_list(rows: Sequence[HeadMapping], shown_count: int | None = UNFOLDED_MAPPINGS, linked: bool = True) -> Html:

@@ -1,4 +1,7 @@
-"""The image of a head for link previews: its name, its description, its first mappings. The only module with Pillow."""
+"""The images for link previews: of a head its name, description and first mappings; of the site the grid of a model.
+
+The only module with Pillow.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +60,44 @@ def draw_preview(preview_text: PreviewText) -> bytes:
     png = BytesIO()
     image.save(png, "PNG", optimize=True)
     return png.getvalue()
+
+
+class SitePreview(NamedTuple):
+    """What the site's image shows: a model with the colours of its heads by (layer, head), and sentences about it."""
+
+    model: str
+    cells: tuple[tuple[int, int, tuple[str, ...]], ...]
+    sentences: tuple[str, ...]
+
+
+@lru_cache(maxsize=4)
+def draw_site(preview: SitePreview) -> bytes:
+    """The image as PNG."""
+    image = Image.new("RGB", IMAGE_SIZE, "#ffffff")
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 0, IMAGE_SIZE[0], 12), fill=ACCENT_COLOUR)
+    draw_line(pen, 44, "What do attention heads do?", 64, TEXT_COLOUR)
+    subtitle = f"{len(preview.cells):,} heads of {preview.model}, read from their weights"
+    draw_line(pen, 126, subtitle[:70], 32, MUTED_COLOUR)
+    for index, sentence in enumerate(preview.sentences):
+        draw_line(pen, 190 + 46 * index, sentence[:62], 34, TEXT_COLOUR)
+    draw_cells(pen, preview.cells, top=210 + 46 * len(preview.sentences))
+    png = BytesIO()
+    image.save(png, "PNG", optimize=True)
+    return png.getvalue()
+
+
+def draw_cells(pen: ImageDraw.ImageDraw, cells: tuple[tuple[int, int, tuple[str, ...]], ...], top: int) -> None:
+    """The heads as squares, layers from left to right; a head with several colours has bands of them."""
+    columns = 1 + max((layer for layer, _, _ in cells), default=0)
+    rows = 1 + max((head for _, head, _ in cells), default=0)
+    size = min((IMAGE_SIZE[0] - 2 * MARGIN) / columns, (IMAGE_SIZE[1] - top - 40) / rows)
+    for layer, head, colours in cells:
+        left, upper, inner = MARGIN + layer * size, top + head * size, size * 8 / 9
+        for number, colour in enumerate(colours):
+            height = inner / len(colours)
+            box = (left, upper + number * height, left + inner, upper + (number + 1) * height)
+            pen.rectangle(box, fill=colour)
 
 
 def draw_line(pen: ImageDraw.ImageDraw, top: int, text: str, size: int, colour: str) -> None:

@@ -15,7 +15,7 @@ UPLOADED_FOLDERS = ("maps", "annotation", "space")
 COPIED_FILES = ("app.py", "LICENSE")
 # A deployment may replace or delete these files and everything in UPLOADED_FOLDERS.
 MANAGED_FILES = (*COPIED_FILES, "README.md", "requirements.txt")
-UPLOADED_SUFFIXES = {".py", ".typed", ".json", ".jsonl", ".txt", ".csv", ".parquet", ".css", ".js", ".html", ".md"}
+UPLOADED_SUFFIXES = {".py", ".typed", ".json", ".jsonl", ".txt", ".csv", ".parquet", ".css", ".js", ".svg", ".md"}
 UNUSED_PACKAGES = ("datasets",)  # used by tests only
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # the builds on PyPI bring gigabytes of CUDA
 ZERO_GPU_HARDWARE = "zero-a10g"  # the Hub's name for ZeroGPU

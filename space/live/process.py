@@ -83,6 +83,10 @@ class LiveModel:
         if self._fetch is not None:
             Thread(target=self._fetch_until_available, args=(self._fetch,), name="weights", daemon=True).start()
 
+    def is_of(self, atlas: Atlas) -> bool:
+        """Whether questions about an atlas's model are answered here; the answers may be in another reading."""
+        return self.model_name is not None and atlas.info.get("asked_for") == BUNDLED_MODEL
+
     def _fetch_until_available(self, fetch: Callable[[], Path]) -> None:
         while not self._stop_event.is_set():
             try:

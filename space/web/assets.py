@@ -12,6 +12,7 @@ from starlette.responses import Response
 STATIC = Path(__file__).parent / "static"
 ASSETS = {
     "style.css": "text/css",
+    "icon.svg": "image/svg+xml",
     **dict.fromkeys(("explorer.js", "grid.js", "study_form.js", "models.js"), "text/javascript"),
 }
 

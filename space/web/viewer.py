@@ -25,9 +25,9 @@ MOUNT_SCRIPT = "explorer.mount(element, props, watch, trigger, ['visit', 'figure
 def build_viewer(services: Services, page: gr.Blocks, pages: Mapping[str, ExplorerPage]) -> None:  # noqa: ARG001 - as every page
     """Lays out the view, which can show any page of the explorer."""
     token = token_state()
-    view = gr.HTML(js_on_load=MOUNT_SCRIPT, elem_id="view")
+    view = gr.HTML(js_on_load=MOUNT_SCRIPT, elem_id="view", apply_default_css=False)
     with gr.Column(elem_id="figures"):
-        plots = [gr.Plot(visible=False, show_label=False) for _ in range(MAX_FIGURES)]
+        plots = [gr.Plot(visible=False, show_label=False, elem_id=f"figure-{i}") for i in range(MAX_FIGURES)]
 
     def show_address(signed_token: object, event: gr.EventData, request: gr.Request) -> str:
         """The content of an address for this visitor. With `finish` in the event, its slower part is included."""

@@ -37,9 +37,8 @@ from space.pages.annotate.view import description_html
 from space.pages.organise import studies, view
 from space.pages.try_it.view import HeadLinks
 from space.services import Services, open_services
-from space.site import EXPLORER_PAGES
+from space.site import EXPLORER_PAGES, explorer_site
 from space.studies.current import all_studies, select_study
-from space.studies.headlines import head_headlines
 from space.studies.participant import Participant
 from space.studies.results import visible_judgments
 from space.web.first_html import app_arguments
@@ -152,7 +151,7 @@ def endpoint_texts(used: Services, heads: list[HeadId]) -> list[str]:
 
 def fetched_texts(used: Services, heads: list[HeadId]) -> list[str]:
     """The sentences of the grid and every table in both formats, over their routes; pictures are compared."""
-    client = TestClient(Starlette(routes=app_arguments(used, EXPLORER_PAGES, {}, head_headlines)["routes"]))
+    client = TestClient(Starlette(routes=app_arguments(used, explorer_site())["routes"]))
     texts = [client.get("/look/sentences.json", params={"model": MODEL}).text]
     atlas = used.atlas(MODEL)
     for name in atlas.table_names:

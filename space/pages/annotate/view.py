@@ -81,7 +81,7 @@ def lay_out_welcome(services: Services) -> tuple[gr.Textbox, gr.Button, gr.Butto
     privacy = anchor("privacy", "What is stored, where, and how to withdraw")
     gr.HTML(Html("<p>{} {}.</p>").format(CONSENT_SENTENCE, privacy))
     is_typed = not services.is_on_space
-    name = gr.Textbox(label="Your name", max_length=MAX_NAME_LENGTH, elem_id="name", autofocus=True, visible=is_typed)
+    name = gr.Textbox(label="Your name", max_length=MAX_NAME_LENGTH, elem_id="name", visible=is_typed)
     if services.has_login:
         gr.LoginButton()
     if services.public_address:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from maps.analysis.classification import classification_summary
 from maps.atlas.reader import Atlas
@@ -15,12 +15,23 @@ from space.components.links import link_to_relation
 from space.components.markup import Html, anchor, head_link, table
 from space.web.downloads import download_links
 
+BREADTH_HTML = Html(
+    "<h2>Broad and narrow heads</h2><p>Some heads act on nearly every token, others on few; some write into a small "
+    "part of the vocabulary, others everywhere.</p>"
+)
 MEASURE_PHRASES = {
     "classified": "implement or suppress a relation",
-    "own_relations_only": "do only own relations, which have no category",
+    "own_relations_only": "match only user-defined relations",
     "several_categories": "of these belong to several categories",
     "suppression": "of these suppress a relation",
 }
+
+
+class FigureSection(NamedTuple):
+    """A part of the page, and the function that makes the figure below it."""
+
+    html: Html
+    make_figure: Callable[[], Any]
 
 
 def counts_section(atlas: Atlas, tau: float) -> Html:
@@ -37,7 +48,9 @@ def counts_section(atlas: Atlas, tau: float) -> Html:
         Html("<h2>The counts behind the grid</h2>")
         + table(("Heads that", "Heads", "Share"), rows, f"Heads of {atlas.model} at a threshold of {tau:g}")
         + baseline_table(atlas)
-        + relation_table(atlas, tau)
+        + Html("<details><summary>Each relation with its best heads</summary>{}</details>").format(
+            relation_table(atlas, tau)
+        )
     )
 
 
@@ -95,16 +108,27 @@ def dataset_address(name: str) -> str:
     return f"{ENDPOINT}/datasets/{name}"
 
 
-def model_figure_makers(atlas: Atlas, tau: float) -> list[Callable[[], Any]]:
-    """One function per figure that the model's tables allow; each draws its figure when called."""
-    makers: list[Callable[[], Any]] = []
+def figure_sections(atlas: Atlas, tau: float) -> list[FigureSection]:
+    """What the model's tables say about all its heads, each part with the figure that shows it."""
+    sections = []
     if cache.relation_names(atlas):
-        makers.append(partial(relations_figure, atlas, tau))
+        sections.append(FigureSection(counts_section(atlas, tau), partial(relations_figure, atlas, tau)))
     if atlas.has_table("descriptions"):
-        makers.append(partial(identification_figure, atlas))
+        sections.append(FigureSection(described_section(atlas), partial(identification_figure, atlas)))
     if any(value is not None for value in cache.head_column(atlas, "output_space")):
-        makers += [partial(output_space_figure, atlas, tau), partial(breadth_figure, atlas)]
-    return makers
+        sections.append(FigureSection(BREADTH_HTML, partial(output_space_figure, atlas, tau)))
+        sections.append(FigureSection(Html(""), partial(breadth_figure, atlas)))
+    return sections
+
+
+def described_section(atlas: Atlas) -> Html:
+    """How many heads each describer sees a pattern in."""
+    rates = [row for row in cache.pattern_rates(atlas).to_pylist() if row["layer"] is None]
+    sentences = [f"{row['describer']} sees one in {row['patterns']:,} of {row['described']:,} heads" for row in rates]
+    return Html(
+        "<h2>Described patterns by layer</h2><p>A describer says in words what a head does, or that it sees no "
+        "clear pattern: {}.</p>"
+    ).format("; ".join(sentences))
 
 
 def relations_figure(atlas: Atlas, tau: float) -> Any:

@@ -14,6 +14,7 @@ from maps.types import HeadId
 from space.atlases.hidden import hidden_heads
 from space.components.grid import (
     CATEGORY_COLOURING,
+    KNOWN_COLOURING,
     RELATION_PREFIX,
     Grid,
     band_bits,
@@ -36,18 +37,20 @@ from space.components.markup import (
     table,
     tau_slider,
 )
-from space.pages.explore.counts import counts_section, model_figure_makers, usage_section
+from space.pages.explore.counts import FigureSection, figure_sections, usage_section
+from space.pages.explore.findings import findings_section, try_section
 from space.services import Services
 from space.studies.headlines import head_headlines
 from space.studies.results import presence_labels, study_with_open_answers
 from space.web.addresses import SIDE_LABELS, threshold_in_query
+from space.web.header import PAPER_ADDRESS
 from space.web.page import PageContent
 from space.web.sessions import Annotator
 
 INTRODUCTION = Html(
-    '<h1>What do attention heads do?</h1><p class="lead">Every cell is one attention head. What the head does is read '
-    "from its weights{}. Point at a cell to see it; click to open it.</p>"
-    '<p class="hint">The heads of {} are shown in {} ({}).</p>'
+    "<h1>What do attention heads do?</h1>"
+    '<p class="lead">A language model has hundreds of attention heads. We work out what each one does from its '
+    'weights{basis}, with the method <a href="{paper}">MAPS</a>. Each square below is one head of <b>{model}</b>.</p>'
 )
 
 
@@ -63,29 +66,61 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     if side not in SIDE_LABELS:
         raise MapsError("The direction in the address must be score or suppression.")
     tau = threshold_in_query(query, atlas)
-    grid = build_grid(atlas, colouring, side, tau, verdicts)
+    grid = build_grid(atlas, colouring, side, tau, verdicts, described_heads(services, atlas))
+    sections = figure_sections(atlas, tau)
     html = join_html(
         (
             introduction(atlas),
             *(notice(sentence, "problem") for sentence in services.atlas_problems()),
             running_job_notice(services.jobs),
             hidden_descriptions_notice(atlas),
-            grid_controls(services, atlas, choices, colouring, side, tau),
+            first_words(services, atlas),
+            grid_controls(atlas, choices, colouring, side, tau),
             grid_html(grid, atlas),
             head_picker(atlas),
-            strongest_heads_table(services, atlas, grid),
-            counts_section(atlas, tau),
-            usage_section(atlas, services.hub_datasets.get(atlas.model)),
+            reading_hint(atlas),
+            strongest_heads_table(services, atlas, grid, colouring),
+            *(section_part(section, number) for number, section in enumerate(sections)),
+            last_part(usage_section(atlas, services.hub_datasets.get(atlas.model)), len(sections)),
         )
     )
-    return PageContent(f"Attention heads of {atlas.model}", grid.title, html, tuple(model_figure_makers(atlas, tau)))
+    makers = tuple(section.make_figure for section in sections)
+    return PageContent(f"Attention heads of {atlas.model}", grid.title, html, makers)
 
 
 def introduction(atlas: Atlas) -> Html:
-    """What the page shows, and in which reading, with a link to its explanation."""
-    basis = " and a calibration" if is_calibrated(atlas.reading) else " alone"
+    """What the page shows, of which model, and how it was made."""
+    basis = " and a short calibration" if is_calibrated(atlas.reading) else " alone"
+    return INTRODUCTION.format(basis=basis, paper=PAPER_ADDRESS, model=atlas.model)
+
+
+def reading_hint(atlas: Atlas) -> Html:
     link = anchor("about", "what a reading is")
-    return INTRODUCTION.format(basis, atlas.model, reading_phrase(atlas.reading), link)
+    return Html('<p class="hint">Shown in {} ({}).</p>').format(reading_phrase(atlas.reading), link)
+
+
+def first_words(services: Services, atlas: Atlas) -> Html:
+    """Findings and a question, side by side; they do not change with the controls of the grid."""
+    tau = float(atlas.info["settings"]["tau"])
+    parts = findings_section(services, atlas, tau) + try_section(services, atlas, tau)
+    return Html('<div class="first-words">{}</div>').format(parts) if parts else parts
+
+
+def section_part(section: FigureSection, number: int) -> Html:
+    """A section in front of its figure, which Gradio shows in its place (`style.css`)."""
+    return Html('<div class="part" style="order:{}">{}</div>').format(2 * number, section.html)
+
+
+def last_part(html: Html, figures: int) -> Html:
+    return Html('<div class="part" id="data" style="order:{}">{}</div>').format(2 * figures, html)
+
+
+def described_heads(services: Services, atlas: Atlas) -> frozenset[HeadId]:
+    """The heads with a pattern that is described in words, as far as visitors may see it."""
+    hidden = hidden_heads(atlas)
+    return frozenset(
+        head for head, headline in head_headlines(services, atlas).items() if headline.pattern and head not in hidden
+    )
 
 
 def verdict_grid(services: Services, atlas: Atlas) -> Grid | None:
@@ -118,27 +153,27 @@ def verdict(label: Any) -> str:
     return "right" if label in CORRECT_CODES else "wrong"
 
 
-def grid_controls(
-    services: Services, atlas: Atlas, choices: list[tuple[str, str]], colouring: str, side: str, tau: float
-) -> Html:
+def grid_controls(atlas: Atlas, choices: list[tuple[str, str]], colouring: str, side: str, tau: float) -> Html:
     is_relation = colouring.startswith(RELATION_PREFIX)
-    fields = [select_field("Colour by", "colour", choices, colouring)]
-    if len(services.atlases) > 1:
-        fields.insert(0, select_field("Model", "model", [(name, name) for name in services.atlases], atlas.model))
+    fields = [hidden_field("model", atlas.model), select_field("Colour by", "colour", choices, colouring)]
     if is_relation:
         fields.append(select_field("Direction", "side", [(label, key) for key, label in SIDE_LABELS.items()], side))
-    if is_relation or colouring == CATEGORY_COLOURING:
+    if is_relation or colouring in (KNOWN_COLOURING, CATEGORY_COLOURING):
         fields.append(tau_slider(tau))
     return controls_form("./", fields)
 
 
-def strongest_heads_table(services: Services, atlas: Atlas, grid: Grid) -> Html:
+def strongest_heads_table(services: Services, atlas: Atlas, grid: Grid, colouring: str) -> Html:
+    """The first heads of the grid; of colourings by relations, their values are in the sentences already."""
     headlines = head_headlines(services, atlas)
+    says_values = colouring in (KNOWN_COLOURING, CATEGORY_COLOURING)
     rows = []
     for index in grid.strongest_indices():
         head = atlas.head_ids[index]
-        rows.append((head_link(atlas.model, head), grid.cell_text(index), headline_html(headlines[head])))
-    return table(("Head", "Value", "What it does"), rows, "The strongest heads in this colouring")
+        value = () if says_values else (grid.cell_text(index),)
+        rows.append((head_link(atlas.model, head), *value, headline_html(headlines[head])))
+    header = ("Head", "What it does") if says_values else ("Head", "Value", "What it does")
+    return table(header, rows, "Strongest heads in this view", is_stacked=True)
 
 
 def head_picker(atlas: Atlas) -> Html:

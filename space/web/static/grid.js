@@ -1,12 +1,13 @@
 // Draws a grid of heads on a canvas from the JSON in its data-grid: large models have too many cells for elements.
-// Arrow keys move a cursor; Enter or a click opens the head. The pickers and the table on the page need no canvas.
-const BANDS = ['algorithmic', 'knowledge', 'linguistic', 'translation', 'own', 'right', 'wrong', 'tied'];
+// One link lies over the cell under the pointer, or where the arrow keys moved it, so that a cell opens as links do. On a
+// touch screen the first tap shows a cell and the second opens it. The pickers and the table need no canvas.
+const BANDS = ['algorithmic', 'knowledge', 'linguistic', 'translation', 'own', 'right', 'wrong', 'tied', 'described'];
 const refreshers = new WeakMap();
-function drawGrid(host, open) {  // when Gradio has put new data into an element that has a grid, it is drawn again
+function drawGrid(host) {  // when Gradio has put new data into an element that has a grid, it is drawn again
   const refresh = refreshers.get(host);
   if (refresh) return refresh();
   const LEFT = 34, FOOT = 26;  // pixels for the labels
-  const canvas = host.querySelector('canvas'), text = host.querySelector('.pointed');
+  const canvas = host.querySelector('canvas'), cell = host.querySelector('.cell'), text = host.querySelector('.pointed');
   let grid, data, layers, heads, model, columns, hint, indexAt;
   let size = 0, current = -1, descriptions = null;  // pixels of a cell; index of the head under the cursor
   const name = i => `L${grid.layer[i]}H${grid.head[i]}`;
@@ -20,6 +21,7 @@ function drawGrid(host, open) {  // when Gradio has put new data into an element
   const paint = () => {
     const largest = Math.max(12, Math.min(30, 420 / heads));
     size = Math.max(9, Math.min(largest, (host.clientWidth - LEFT - 2) / columns));
+    if (!grid.layer.length) cell.hidden = true;
     const width = LEFT + columns * size + 2, height = heads * size + FOOT, ratio = window.devicePixelRatio || 1;
     canvas.width = width * ratio;
     canvas.height = height * ratio;
@@ -29,12 +31,13 @@ function drawGrid(host, open) {  // when Gradio has put new data into an element
     pen.scale(ratio, ratio);
     paintCells(pen, inner);
     paintLabels(pen, inner);
-    if (current >= 0) {
-      const [x, y] = corner(current);
-      pen.strokeStyle = colour('--ink');
-      pen.lineWidth = 2;
-      pen.strokeRect(x - 1, y - 1, inner + 2, inner + 2);
-    }
+    place();
+  };
+  const place = () => {  // the link, over the current cell; before one is chosen, over the first, where Tab finds it
+    const [x, y] = corner(Math.max(current, 0)), inner = size - Math.max(1, size / 9);
+    Object.assign(cell.style, {left: `${x - 2}px`, top: `${y - 2}px`, width: `${inner + 4}px`, height: `${inner + 4}px`});
+    cell.classList.toggle('shown', current >= 0);
+    cell.href = link(Math.max(current, 0));
   };
   const paintCells = (pen, inner) => {
     const none = colour('--none'), low = colour('--low'), high = colour(grid.side === 'suppression' ? '--down' : '--up');
@@ -72,23 +75,34 @@ function drawGrid(host, open) {  // when Gradio has put new data into an element
   const point = i => {
     if (i === current) return;
     current = i;
-    paint();
-    canvas.style.cursor = i < 0 ? '' : 'pointer';
+    place();
     if (i < 0) { text.textContent = hint; return; }
     const description = descriptions && descriptions[i];
     text.textContent = `${name(i)}: ${meaning(i)}${description ? '. ' + description : ''}`;
+    cell.setAttribute('aria-label', text.textContent);
   };
   const headUnder = event => {
     const box = canvas.getBoundingClientRect();
     const layer = Math.floor((event.clientX - box.left - LEFT) / size), head = Math.floor((event.clientY - box.top) / size);
     return layer < 0 || head < 0 || head >= heads ? -1 : indexAt.get(layer * heads + head) ?? -1;
   };
-  canvas.addEventListener('mousemove', event => point(headUnder(event)));
-  canvas.addEventListener('mouseleave', () => { if (document.activeElement !== canvas) point(-1); });
-  canvas.addEventListener('click', event => { const i = headUnder(event); if (i >= 0) open(link(i)); });
-  canvas.addEventListener('focus', () => { if (current < 0 && grid.layer.length) point(0); });
-  canvas.addEventListener('keydown', event => {
-    if (event.key === 'Enter' && current >= 0) return open(link(current));
+  const plot = canvas.parentElement;
+  let isFirstTap = false;
+  plot.addEventListener('pointermove', event => { if (event.pointerType !== 'touch') point(headUnder(event)); });
+  plot.addEventListener('pointerdown', event => {
+    if (event.pointerType !== 'touch') return;
+    const i = headUnder(event);
+    isFirstTap = i !== current;
+    point(i);
+  });
+  plot.addEventListener('click', event => {
+    if (isFirstTap && event.detail) event.preventDefault();
+    isFirstTap = false;
+  });
+  plot.addEventListener('pointerleave', event => { if (event.pointerType !== 'touch' && document.activeElement !== cell) point(-1); });
+  cell.addEventListener('focus', () => { if (current < 0 && grid.layer.length) point(0); });
+  cell.addEventListener('blur', () => point(-1));
+  cell.addEventListener('keydown', event => {
     const step = {ArrowLeft: -heads, ArrowRight: heads, ArrowUp: -1, ArrowDown: 1}[event.key];
     if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
@@ -111,8 +125,9 @@ function drawGrid(host, open) {  // when Gradio has put new data into an element
     columns = Math.max(layers, 1);
     indexAt = new Map(grid.layer.map((layer, i) => [layer * heads + grid.head[i], i]));
     current = -1;
-    hint = host.dataset.hint;
+    hint = matchMedia('(hover: none)').matches ? host.dataset.touchHint : host.dataset.hint;
     text.textContent = hint;
+    cell.setAttribute('aria-label', hint);
     paint();
     if (model !== before) loadDescriptions();
   };

@@ -20,6 +20,7 @@ from maps.types import HeadId
 from space.atlases.catalogue import open_atlases
 from space.atlases.names import PREBUILT_FOLDER
 from space.atlases.shown import ShownAtlases
+from space.components.markup import Html
 from space.components.preview_image import PreviewText, draw_preview
 from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
@@ -154,7 +155,7 @@ def test_pages_of_hostile_names_are_built(served: Services, tmp_path: Path) -> N
     use_endpoints_of(services, atlas.model)
     assert all(use_pages_of_all(services))
     content = open_page(services, head, {"model": atlas.model, "layer": "26", "head": "2"})
-    page = insert_content("<head></head><body></body>", content, "head", {}, "http://app", "http://app/head")
+    page = insert_content("<head></head><body></body>", content, "head", Html(""), "http://app", "http://app/head")
     head_of_page = page[: page.index("</head>")]
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", re.sub('content="http[^"]*"', "", head_of_page))
     text = PreviewText.from_head("L26H2", atlas.model, HOSTILE_NAME, atlas.mappings(HeadId(26, 2)))

@@ -106,5 +106,5 @@ def test_the_element_carries_what_the_script_draws() -> None:
 
 def test_what_an_atlas_lacks_is_no_colouring() -> None:
     keys = [key for _, key in grid.colouring_choices(ATLAS, has_verdicts=False)]
-    assert keys[:4] == ["category", "saliency_mean", "input_skewness", "output_space"]
+    assert keys[:5] == ["known", "category", "saliency_mean", "input_skewness", "output_space"]
     assert not {"detection", "verdict"} & set(keys)

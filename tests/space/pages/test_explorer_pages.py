@@ -28,6 +28,7 @@ from space.pages.head import page as head
 from space.services import Services, open_services
 from space.web.downloads import csv_chunks
 from space.web.first_html import insert_content
+from space.web.header import header_html
 from space.web.page import PageAddress, article_html, open_page
 from tests.large_atlas import MODEL, write_large_atlas
 from tests.space.copied_atlas import EXHAUSTED, EXPLAINED, make_copied_atlas
@@ -169,8 +170,10 @@ def test_a_table_is_sent_as_csv_without_formulas(both: Services, tmp_path: Path)
 
 def test_the_content_follows_the_body_tag_of_gradios_page(both: Services) -> None:
     html = '<html><head></head><body style="margin: 0">Gradio</body></html>'
-    whole = insert_content(html, head.build_content(both, {"layer": "0", "head": "0"}), "head", {"A": "a"}, "b", "c")
-    assert '<body style="margin: 0"><div id="first-look"' in whole
+    header = header_html(both, {"A": "a"}, "head", MODEL)
+    whole = insert_content(html, head.build_content(both, {"layer": "0", "head": "0"}), "head", header, "b", "c")
+    assert '<body style="margin: 0"><header class="site-header"' in whole
+    assert '</header><div id="first-look"' in whole
     assert "&lt;" not in whole
 
 
@@ -250,16 +253,16 @@ def in_reading(services: Services, reading: str) -> Services:
 @pytest.mark.parametrize(
     ("reading", "basis", "phrase", "targets"),
     [
-        ("mlp", "read from its weights alone.", "the paper&#39;s reading (mlp)", "that the head promotes directly"),
+        ("mlp", "from its weights alone,", "the paper&#39;s reading (mlp)", "that the head promotes directly"),
         (
             CALIBRATED_READING,
-            "read from its weights and a calibration.",
+            "from its weights and a short calibration,",
             "the calibrated reading (calibrated+",
             "that the head raises in the end, after the layers behind it",
         ),
         (
             "mlp+<b>",
-            "read from its weights alone.",
+            "from its weights alone,",
             "the reading mlp+&lt;b&gt;",
             "that the head promotes directly",
         ),
