@@ -18,6 +18,12 @@ def link_to_head(model: str, head: HeadId) -> str:
     return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
 
 
+def link_to_try(source: str, target: str = "") -> str:
+    """The address at which all heads are asked about a token or a pair; strings as in an atlas."""
+    query = {"source": source.strip(), "target": target.strip()}
+    return "try?" + urlencode({name: value for name, value in query.items() if value})
+
+
 def link_to_ask(model: str, head: HeadId) -> str:
     """The address at which a visitor asks a language model about a head."""
     return link_to_head(model, head).replace("head?", "ask?", 1)
