@@ -12,7 +12,7 @@ from starlette.responses import Response
 STATIC = Path(__file__).parent / "static"
 ASSETS = {
     "style.css": "text/css",
-    **dict.fromkeys(("explorer.js", "grid.js", "study_form.js", "models.js"), "text/javascript"),
+    **dict.fromkeys(("explorer.js", "grid.js", "study_form.js", "models.js", "recent.js"), "text/javascript"),
 }
 
 

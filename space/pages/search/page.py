@@ -97,7 +97,9 @@ def search_form(services: Services, typed_text: str, model: str, kind: str) -> H
 
 
 def introduction_html() -> Html:
-    examples = Html(", ").join(anchor(link_to_search(text), token_chip(text, linked=False)) for text in EXAMPLES)
+    labels = [token_chip(text, linked=False) if text.startswith(" ") else text for text in EXAMPLES]
+    links = [anchor(link_to_search(text), label) for text, label in zip(EXAMPLES, labels, strict=True)]
+    examples = Html(", ").join(links)
     return Html('<p class="lead">{}</p><p>For example {}.</p>').format(INTRODUCTION, examples)
 
 

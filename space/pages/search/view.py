@@ -111,9 +111,9 @@ class SearchView:
             )
             for hit in section.items
         ]
-        return Html(
-            '<section class="found" id="heads"><h2>Heads of this name <small>{}</small></h2>{}</section>'
-        ).format(section.count_text, result_list(items, "sentences"))
+        return Html('<section class="found" id="heads"><h2>Heads by name <small>{}</small></h2>{}</section>').format(
+            section.count_text, result_list(items, "sentences")
+        )
 
     def relation_item(self, hit: RelationHit) -> Html:
         """A relation: its best head in each model, and its pairs with the words of the search."""

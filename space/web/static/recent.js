@@ -43,13 +43,14 @@
 
   // The field of an empty search page has the focus. When Gradio's view takes the page over, what was typed moves along.
   let typed = '';
+  const done = new WeakSet();  // not a mark on the elements: Gradio's view gets a copy of the first HTML
   const focus = field => {
-    if (field.dataset.ready || !field.offsetParent) return;
+    if (done.has(field) || !field.offsetParent) return;
     const other = document.activeElement;
     if (other && other !== field && other.matches('input, select, textarea, button, a') && !other.closest('#first-look')) return;
     if (typed && !field.value) field.value = typed;
     field.focus({preventScroll: true});
-    if (document.activeElement === field) field.dataset.ready = 'yes';
+    if (document.activeElement === field) done.add(field);
   };
   document.addEventListener('input', event => {
     if (event.target.matches && event.target.matches('#first-look input[name=q]')) typed = event.target.value;
@@ -62,9 +63,9 @@
     const address = heading ? heading.dataset.address : '';
     if (address && address !== shownAddress) remember(address);
     shownAddress = address;
-    for (const section of document.querySelectorAll('#recent-heads:not([data-shown])')) {
-      section.dataset.shown = 'yes';
-      show(section);
+    for (const section of document.querySelectorAll('#recent-heads')) {
+      if (!done.has(section)) show(section);
+      done.add(section);
     }
     const fields = document.querySelectorAll('#search-page input[name=q][autofocus]');
     if (fields.length) focus(fields[fields.length - 1]);

@@ -61,7 +61,7 @@ def test_a_token_leads_to_the_heads_that_act_on_it_and_promote_it(served: Servic
     html = build_content(served, {"q": " he"}).html
     assert "Heads that promote it" in html
     assert "L26H2 of SmolLM2-135M-Instruct" in html
-    assert re.search(r"target \d of the source with rank \d+", html)
+    assert re.search(r"\dth target of its \d+(st|nd|rd|th) mapping", html)
 
 
 def test_a_relation_leads_to_its_page(served: Services) -> None:
