@@ -58,6 +58,11 @@ def link_to_relation(name: str, model: str | None = None, head: HeadId | None = 
     return "relation?" + urlencode(query)
 
 
+def link_to_relations(model: str = "") -> str:
+    """The address of the overview of all relations: of the first models, or of one."""
+    return "relation" + (f"?{urlencode({'model': model})}" if model else "")
+
+
 def head_in_query(query: Mapping[str, str]) -> HeadId | None:
     """The head in the query of an address, even if the model has no such head; None without valid numbers."""
     layer, head = query.get("layer", ""), query.get("head", "")
