@@ -49,6 +49,7 @@ CONTENT_SECURITY_POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self'; manifest-src 'self'; "
     "worker-src 'self' blob:; form-action 'self'; base-uri 'self'; frame-ancestors {ancestors}"
 )
+SCRIPTS = ("grid.js", "explorer.js", "recent.js")  # of explorer pages
 MAX_SUMMARY_LENGTH = 300  # characters in a link preview
 
 
@@ -151,8 +152,12 @@ def content_html(content: PageContent, path: str, links: Mapping[str, str]) -> H
     )
     return Html(
         '<div id="first-look" class="gradio-container"><nav aria-label="Pages">{}</nav>'
-        '<main class="prose">{}</main></div><script src="{}"></script><script src="{}"></script>'
-    ).format(tabs, article_html(content, path), asset_address("grid.js"), asset_address("explorer.js"))
+        '<main class="prose">{}</main></div>{}'
+    ).format(tabs, article_html(content, path), join_html(map(script_html, SCRIPTS)))
+
+
+def script_html(name: str) -> Html:
+    return Html('<script src="{}"></script>').format(asset_address(name))
 
 
 def app_arguments(

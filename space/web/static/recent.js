@@ -75,4 +75,5 @@
     isPlanned = true;
     requestAnimationFrame(look);
   }).observe(document.documentElement, {childList: true, subtree: true});
+  look();
 })();
