@@ -5,6 +5,7 @@
     ├── RunFailedError             the input was right, but the run came to nothing, or most of it
     ├── ReplyError                 no usable reply about one head
     │   └── NoReplyError           the server did not reply at all
+    ├── SplitWordError             a word is not a single token of the model
     ├── DescriberError             the model's server cannot be used, so the run ends
     │   └── NoBatchError           the server has no Batch API
     └── HubError                   a request to the Hugging Face Hub failed
@@ -36,6 +37,18 @@ class ReplyError(MapsError):
 
 class NoReplyError(ReplyError):
     """Raised when the server did not reply about one head after all retries; another seed would not help."""
+
+
+class SplitWordError(MapsError):
+    """Raised when a word is not a single token of the model.
+
+    `split` says how the model splits it, `word` is the word as it was given, and `suggestions` are spellings of it
+    that are single tokens.
+    """
+
+    def __init__(self, message: str, split: str = "", word: str = "", suggestions: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.split, self.word, self.suggestions = split, word, suggestions
 
 
 class DescriberError(MapsError):

@@ -137,7 +137,7 @@ PURE_VALUES = (
     "maps.atlas.schema",
     "maps.atlas.readings",
     "maps.atlas.card",
-    "maps.data.build.relation_info",
+    "maps.data.relation_info",
     "annotation.journal.migrations",
 )
 EDGES = {"os", "pathlib", "shutil", "tempfile", "socket", "ssl", "sqlite3", "subprocess", "http", "urllib", "logging"}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from maps.data import is_text, parse_relation
-from maps.errors import MapsError
+from maps.errors import MapsError, SplitWordError
 from maps.heads.circuit import saliency
 from maps.heads.eight_bit import normalise_rows
 from maps.heads.parallel import map_in_threads, run_in_shares, use_one_thread
@@ -26,11 +26,14 @@ from maps.heads.unembedding import UNIT_ROUNDOFF, gamma
 from maps.mapping import probe_results as results
 from maps.mapping.model import LayerWeights, Model
 from maps.mapping.probe_results import OwnPairsScore, Probe, VocabularyToken
-from maps.text import visible_token
+from maps.text import join_words, visible_token
 from maps.types import HeadId, Progress
+from maps.weights.tokens import Vocabulary
 
 TARGETS_PER_HEAD = 5  # highest targets of a source under each head
 MAX_PIECES = 8  # pieces of a word that an error message lists
+MAX_SUGGESTIONS = 3  # other spellings that it suggests
+NUMBER_WORDS = {1: "a", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}
 MAX_CHARACTERS = 200  # of a word
 BLOCK = 1024  # sources in one product: their scores fit into the processor's cache
 
@@ -47,7 +50,7 @@ def run_probe(model: Model, source: str, target: str | None, progress: Progress[
 
 
 def find_token(model: Model, word: str) -> VocabularyToken:
-    """The single token that a word is; raises MapsError that lists its pieces where it is not one token."""
+    """The single token that a word is; raises SplitWordError where it is not one token, MapsError if it is no word."""
     if not is_text(word):
         raise MapsError("Type a token: a word, or a part of one.")
     if len(word) > MAX_CHARACTERS:
@@ -58,13 +61,33 @@ def find_token(model: Model, word: str) -> VocabularyToken:
         token_id = vocabulary.token_id(word[1:])
     if token_id is not None:
         return VocabularyToken(token_id, vocabulary.tokens[token_id])
+    raise split_word_error(vocabulary, word)
+
+
+def split_word_error(vocabulary: Vocabulary, word: str) -> SplitWordError:
+    """Says how a word is split, and suggests other spellings of it or, without any, to type something else."""
     pieces = vocabulary.pieces(word)
-    more = f" and {len(pieces) - MAX_PIECES} more" if len(pieces) > MAX_PIECES else ""
-    named = ", ".join(f"“{visible_token(piece)}”" for piece in pieces[:MAX_PIECES])
-    raise MapsError(
-        f"“{visible_token(word.strip())}” is not a single token of {model.name}: it is split into {named}{more}. "
-        "Type one of these, or another word."
-    )
+    shown = [visible_token(piece.strip(" ") or piece) for piece in pieces[:MAX_PIECES]]
+    if len(pieces) > MAX_PIECES:
+        shown.append("…")
+    count = NUMBER_WORDS.get(len(pieces), f"{len(pieces):,}")
+    tokens = "token that is written differently" if len(pieces) == 1 else "tokens"
+    split = f"The model splits “{visible_token(word.strip())}” into {count} {tokens} ({' + '.join(shown)})."
+    suggestions = other_spellings(vocabulary, word)
+    if suggestions:
+        advice = f"Did you mean {join_words([f'“{visible_token(each)}”' for each in suggestions], 'or')}?"
+    else:
+        advice = "Type one of these, or another word."
+    return SplitWordError(f"{split} {advice}", split, word, suggestions)
+
+
+def other_spellings(vocabulary: Vocabulary, word: str) -> tuple[str, ...]:
+    """Spellings of a word in another case that are single tokens, those of tokens with a leading space first."""
+    folded = word.strip().removeprefix("·").casefold()
+    tokens = [token for token in vocabulary.tokens if token.strip().casefold() == folded]
+    tokens.sort(key=lambda token: not token.startswith(" "))
+    spellings = dict.fromkeys(token.strip() for token in tokens)
+    return tuple(each for each in spellings if vocabulary.token_id(each) is not None)[:MAX_SUGGESTIONS]
 
 
 def prepare_model(model: Model, progress: Progress[int], with_means: bool = True) -> None:

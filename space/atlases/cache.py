@@ -20,7 +20,7 @@ from maps.analysis.identification import identification_rates
 from maps.analysis.similar_heads import MappingIndex
 from maps.atlas.patterns import count_operations, current_patterns
 from maps.atlas.reader import Atlas
-from maps.atlas.schema import Row, head_of
+from maps.atlas.schema import Row, add_hit_columns, head_of
 from maps.report.headline import Headline, make_headline
 from maps.types import HeadId, is_copying_relation
 
@@ -73,6 +73,23 @@ def classified_heads(atlas: Atlas, tau: float) -> RelationsByHead:
 def relation_summary(atlas: Atlas, tau: float) -> pa.Table:
     """How many heads implement or suppress each relation at a threshold, and its best heads."""
     return heads_per_relation(atlas.table("relations"), tau, atlas.info["settings"]["min_pairs"])
+
+
+@cache_results("relations", "pairs", "hits")
+def example_pairs(atlas: Atlas) -> dict[str, tuple[str, str]]:
+    """For each relation with usable pairs one of them: the first that the best head hits, or else the first."""
+    pairs = atlas.table("pairs", ["relation", "pair", "source", "target"])
+    rows, examples = relation_summary(atlas, float(atlas.info["settings"]["tau"])).to_pylist(), {}
+    hits_by_head = {name: atlas.hits(HeadId.parse(name)) for name in {row["best_head"] for row in rows} if name}
+    for row in rows:
+        of_relation = pairs.filter(pc.equal(pairs["relation"], row["relation"]))
+        if row["best_head"] is not None:
+            hits = hits_by_head[row["best_head"]]
+            marked = add_hit_columns(of_relation, hits.filter(pc.equal(hits["relation"], row["relation"])))
+            of_relation = marked.sort_by([("hit", "descending"), ("pair", "ascending")])
+        if len(of_relation):
+            examples[row["relation"]] = of_relation["source"][0].as_py(), of_relation["target"][0].as_py()
+    return examples
 
 
 @cache_results("relations")

@@ -18,6 +18,12 @@ def link_to_head(model: str, head: HeadId) -> str:
     return "head?" + urlencode({"model": model, "layer": head.layer, "head": head.head})
 
 
+def link_to_try(source: str, target: str = "") -> str:
+    """The address at which all heads are asked about a token or a pair; strings as in an atlas."""
+    query = {"source": source.strip(), "target": target.strip()}
+    return "try?" + urlencode({name: value for name, value in query.items() if value})
+
+
 def link_to_ask(model: str, head: HeadId) -> str:
     """The address at which a visitor asks a language model about a head."""
     return link_to_head(model, head).replace("head?", "ask?", 1)
@@ -50,6 +56,11 @@ def link_to_relation(name: str, model: str | None = None, head: HeadId | None = 
     if head is not None:
         query |= {"layer": str(head.layer), "head": str(head.head)}
     return "relation?" + urlencode(query)
+
+
+def link_to_relations(model: str = "") -> str:
+    """The address of the overview of all relations: of the first models, or of one."""
+    return "relation" + (f"?{urlencode({'model': model})}" if model else "")
 
 
 def head_in_query(query: Mapping[str, str]) -> HeadId | None:

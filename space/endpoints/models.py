@@ -16,7 +16,7 @@ from space.search.search import search as search_indexes
 from space.services import Services
 from space.studies.headlines import head_headlines
 
-SECTIONS = ("descriptions", "sources", "targets", "relations", "alike")
+SECTIONS = ("named_heads", "descriptions", "sources", "targets", "relations", "alike")
 SHOWN_INFO_FIELDS = ("model", "layers", "heads", "kv_heads", "width", "vocabulary")  # of `Atlas.info`
 
 
@@ -138,10 +138,10 @@ def make_search_endpoint(services: Services) -> Callable[..., Any]:
     """The endpoint `search`."""
 
     def search(query: str, model: str = "", kind: str = "", page: int = 1) -> dict:  # type: ignore[type-arg]
-        """The results of a search: heads by description and by token, tokens, and relations, with total counts.
+        """The results of a search: heads by name, description and token, tokens, and relations, with total counts.
 
         Args:
-            query: words of a description, a token, or the name of a relation
+            query: words of a description, a token, the name of a relation, words of its pairs, or the name of a head
             model: a name that `models` lists; default: all models
             kind: only results of this kind, as in the page's address
             page: the page of the results of one kind, from 1

@@ -14,7 +14,8 @@ PRIVACY_TEXT = """\
 # Privacy
 
 **If you only explore**, you need neither a name nor a login. This app stores nothing about you, sets no cookie and
-sends nothing to anybody else. {rate_limit}
+sends nothing to anybody else. Your browser keeps the names of the last heads that you opened and lists them on the
+search page, where you can clear the list; it does not send them. {rate_limit}
 
 **If you judge descriptions**, you agree to this first: {consent}
 

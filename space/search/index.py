@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
-from space.atlases.cache import relation_names, table_times
+from maps.types import HeadId
+from space.atlases.cache import table_times
 from space.search.descriptions import DescriptionIndex
+from space.search.relations import RelationIndex
 from space.search.tokens import TokenIndex
 
-INDEXED_TABLES = ("mappings", "descriptions", "patterns", "relations")
+INDEXED_TABLES = ("heads", "mappings", "descriptions", "patterns", "relations", "pairs")
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class SearchIndex:
     model: str
     tokens: TokenIndex
     descriptions: DescriptionIndex
-    relations: tuple[str, ...]
+    relations: RelationIndex
+    head_ids: tuple[HeadId, ...]
 
     @classmethod
     def build(cls, atlas: Atlas) -> SearchIndex:
         """Reads an atlas; raises MapsError if a table is damaged."""
-        index = cls(atlas.model, TokenIndex.build(atlas), DescriptionIndex.build(atlas), relation_names(atlas))
+        parts = TokenIndex.build(atlas), DescriptionIndex.build(atlas), RelationIndex.build(atlas)
+        index = cls(atlas.model, *parts, atlas.head_ids)
         pa.default_memory_pool().release_unused()
         return index
 

@@ -115,26 +115,64 @@ class TokenHit:
 
 
 @dataclass(frozen=True)
+class PairHit:
+    """A pair of a relation with a word of the search; strings as in the atlas."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class BestHead:
+    """The head of a model with the highest score on a relation: it hits `hits` of `pairs` pairs."""
+
+    model: str
+    head: HeadId
+    hits: int
+    pairs: int
+
+
+@dataclass(frozen=True)
 class RelationHit:
-    """A relation, and the models whose heads were scored on it."""
+    """A relation, the models whose heads were scored on it, and the best head of each model in which one has a hit.
+
+    `pairs` are some of its `pair_count` pairs that contain words of the search, those with the most words first.
+    """
 
     name: str
     models: tuple[str, ...]
+    best_heads: tuple[BestHead, ...]
+    pairs: tuple[PairHit, ...]
+    pair_count: int
+
+
+@dataclass(frozen=True)
+class NamedHeadHit:
+    """A head whose name the search contains."""
+
+    model: str
+    head: HeadId
 
 
 @dataclass(frozen=True)
 class SearchResults:
     """Everything that a search found.
 
+    `named_heads` are the heads whose names it contains, `missing_heads` those that no searched model has. `relations`
+    contain all words of the search, in their names or pairs, or else the most (`has_every_word_of_relation`).
     `sources` and `targets` are heads with one of the `matching_tokens`: the tokens that equal the search apart from
     case and surrounding space or, if there are none (`has_exact_tokens` is False), the nearest ones. `alike` are the
     other tokens near the search. `highlighted_words` are to be marked in descriptions. `has_every_word`: the
-    descriptions contain all words of the search; otherwise none does, and those with the most words are shown.
+    descriptions contain all words of the search but stop words; otherwise none does, and those with the most words are
+    shown.
     """
 
     query: Query
     kind: str
+    named_heads: ResultSection[NamedHeadHit]
+    missing_heads: tuple[HeadId, ...]
     relations: ResultSection[RelationHit]
+    has_every_word_of_relation: bool
     descriptions: ResultSection[DescriptionHit]
     highlighted_words: frozenset[str]
     has_every_word: bool
@@ -146,5 +184,5 @@ class SearchResults:
 
     @property
     def total(self) -> int:
-        sections = (self.relations, self.descriptions, self.sources, self.targets, self.alike)
-        return sum(section.total for section in sections)
+        found = (self.named_heads.total, self.relations.total, self.descriptions.total)
+        return sum(found) + self.sources.total + self.targets.total + self.alike.total

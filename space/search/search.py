@@ -9,22 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maps.errors import MapsError
-from maps.text import relation_label
 from space.search.heads import find_heads
 from space.search.index import SearchIndex
-from space.search.query import Query, split_words
+from space.search.named_heads import find_named_heads
+from space.search.query import Query
+from space.search.relations import find_relations
 from space.search.results import (
     OVERVIEW_SIZE,
     PAGE_SIZE,
     RESULT_KINDS,
     DescriptionHit,
     PageSlice,
-    RelationHit,
     ResultSection,
     SearchResults,
 )
 from space.search.similar_tokens import find_similar_tokens, make_token_hits, match_tokens
-from space.search.spelling import near_words, stem
 from space.search.tokens import TokenIndex
 
 HIGHEST_PAGE = 10**6
@@ -46,10 +45,16 @@ def search(indexes: Sequence[SearchIndex], typed_text: str, kind: str = "", page
     near_tokens = [index.tokens.near_tokens(query) for index in indexes]
     matching_tokens, has_exact_tokens = match_tokens(indexes, query, near_tokens)
     descriptions, highlighted_words, has_every_word = find_descriptions(indexes, query, slices["descriptions"])
+    named_heads, missing_heads = find_named_heads(indexes, query)
+    relations = [(index.model, index.relations) for index in indexes]
+    found_relations, has_every_word_of_relation = find_relations(relations, query, slices["relations"])
     return SearchResults(
         query=query,
         kind=kind,
-        relations=find_relations(indexes, query, slices["relations"]),
+        named_heads=named_heads,
+        missing_heads=missing_heads,
+        relations=found_relations,
+        has_every_word_of_relation=has_every_word_of_relation,
         descriptions=descriptions,
         highlighted_words=highlighted_words,
         has_every_word=has_every_word,
@@ -66,9 +71,9 @@ def find_descriptions(
 ) -> tuple[ResultSection[DescriptionHit], frozenset[str], bool]:
     """Descriptions with all words of the search or, if none has all, those with the most words; best first.
 
-    Also returns the words to be marked in them, and whether they have every word.
+    Stop words do not count. Also returns the words to be marked in them, and whether they have every word.
     """
-    matches = [index.descriptions.match_words(query.words) for index in indexes]
+    matches = [index.descriptions.match_words(query.content_words) for index in indexes]
     most = max((int(match.word_counts.max(initial=0)) for match in matches), default=0)
     rows_by_index = [np.flatnonzero(match.word_counts == most) if most else np.zeros(0, np.int64) for match in matches]
     # One long array over all indexes: which index, which row of it, and the row's score.
@@ -81,31 +86,9 @@ def find_descriptions(
         for number, row in zip(index_numbers[order].tolist(), rows[order].tolist(), strict=True)
     ]
     highlighted_words = frozenset[str]().union(*(match.matched_words for match in matches))
-    return ResultSection.build(hits, len(scores), page_slice), highlighted_words, most == len(query.words)
+    return ResultSection.build(hits, len(scores), page_slice), highlighted_words, most == len(query.content_words)
 
 
 def join_arrays(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Arrays one after the other; an empty array if there are none."""
     return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def find_relations(indexes: Sequence[SearchIndex], query: Query, page_slice: PageSlice) -> ResultSection[RelationHit]:
-    """Relations whose names contain every word of the search or a similar word, shortest name first."""
-    models_by_name: dict[str, list[str]] = {}
-    for index in indexes:
-        for name in index.relations:
-            models_by_name.setdefault(name, []).append(index.model)
-    words_by_name = {name: split_words(relation_label(name)) for name in models_by_name}
-    names = [
-        name for name, words in words_by_name.items() if all(is_similar_to_any(word, words) for word in query.words)
-    ]
-    names = sorted(names, key=lambda name: (len(words_by_name[name]), name)) if query.words else []
-    hits = [RelationHit(name, tuple(models_by_name[name])) for name in names[page_slice.as_slice]]
-    return ResultSection.build(hits, len(names), page_slice)
-
-
-def is_similar_to_any(word: str, words: Sequence[str]) -> bool:
-    """Whether a word is one of some words, begins one, has the stem of one, or is a typing error or two away."""
-    if any(other.startswith(word) or stem(other) == stem(word) for other in words):
-        return True
-    return bool(near_words(word, words))

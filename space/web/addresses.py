@@ -19,11 +19,14 @@ def requested_head(services: Services, query: Mapping[str, str]) -> tuple[Atlas,
     if head is None:
         raise MapsError("The address names no head; it should end like ?model=…&layer=26&head=2.")
     if head not in atlas.head_ids:
-        last_layer, last_head = atlas.info["layers"] - 1, atlas.info["heads"] - 1
-        raise MapsError(
-            f"{atlas.model} has no head {head}: layers run from 0 to {last_layer}, heads from 0 to {last_head}."
-        )
+        raise MapsError(missing_head_sentence(atlas, head))
     return atlas, head
+
+
+def missing_head_sentence(atlas: Atlas, head: HeadId) -> str:
+    """That a model has no such head, and which heads it has."""
+    last_layer, last_head = atlas.info["layers"] - 1, atlas.info["heads"] - 1
+    return f"{atlas.model} has no head {head}: layers run from 0 to {last_layer}, heads from 0 to {last_head}."
 
 
 SIDE_LABELS = {SCORE: "promotes the targets", SUPPRESSION: "suppresses the targets"}

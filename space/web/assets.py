@@ -13,7 +13,7 @@ STATIC = Path(__file__).parent / "static"
 ASSETS = {
     "style.css": "text/css",
     "icon.svg": "image/svg+xml",
-    **dict.fromkeys(("explorer.js", "grid.js", "study_form.js", "models.js"), "text/javascript"),
+    **dict.fromkeys(("explorer.js", "grid.js", "study_form.js", "models.js", "recent.js"), "text/javascript"),
 }
 
 

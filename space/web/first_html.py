@@ -29,7 +29,7 @@ from maps.errors import MapsError
 from maps.report.headline import Headline
 from maps.text import escape_controls
 from maps.types import HeadId
-from space.components.markup import Html
+from space.components.markup import Html, join_html
 from space.services import Services
 from space.web.addresses import requested_head
 from space.web.assets import asset_address, serve_asset
@@ -53,8 +53,8 @@ CONTENT_SECURITY_POLICY = (
 )
 MAX_SUMMARY_LENGTH = 300  # characters in a link preview
 SITE_IMAGE = "look/site.png"
-SCRIPTS = Html('<script src="{}"></script><script src="{}"></script>').format(
-    asset_address("grid.js"), asset_address("explorer.js")
+SCRIPTS = join_html(
+    Html('<script src="{}"></script>').format(asset_address(name)) for name in ("grid.js", "explorer.js", "recent.js")
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.request
 from html import unescape
@@ -168,7 +169,54 @@ def test_an_unknown_page_leads_back(explorer: BrowserTestApp, page: Page) -> Non
     expect(page.locator("#view .head-grid canvas")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["", "head?layer=12&head=6", "annotate", "agreement", "about"])
+def test_a_question_is_typed_at_once_and_leads_to_a_head_that_is_listed_afterwards(
+    explorer: BrowserTestApp, page: Page
+) -> None:
+    page.goto(f"{explorer.url}/search")
+    field = page.locator("input[name=q]").last
+    page.keyboard.type("capital")
+    expect(page.locator("#first-look")).to_have_count(0)
+    expect(field).to_be_focused()
+    page.keyboard.type(" of france")
+    expect(field).to_have_value("capital of france")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Try France → Paris")).to_be_visible()
+    page.get_by_role("link", name="L23H4 of SmolLM2-135M-Instruct", exact=True).first.click()
+    expect(page.locator("#head-page h1")).to_contain_text("L23H4")
+    page.get_by_role("link", name="L23H5 →").click()
+    expect(page.locator("#head-page h1")).to_contain_text("L23H5")
+    page.goto(f"{explorer.url}/search")
+    listed = page.locator("#recent-heads li")
+    expect(listed).to_have_text(["L23H5 of SmolLM2-135M-Instruct", "L23H4 of SmolLM2-135M-Instruct"])
+    expect(page.locator("#first-look")).to_have_count(0)
+    page.get_by_role("button", name="Clear this list").click()
+    expect(page.locator("#recent-heads")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#recent-heads")).to_be_hidden()
+
+
+def test_what_something_else_wrote_into_the_list_of_heads_is_text_or_left_out(
+    explorer: BrowserTestApp, page: Page
+) -> None:
+    page.goto(f"{explorer.url}/search")
+    hostile = '<img src=x onerror="window.bad=1">'
+    heads = [{"model": hostile, "layer": 1, "head": 2}, {"model": 5, "layer": 1, "head": 2}, None, "L1H2"]
+    heads += [{"model": "a", "layer": layer, "head": 0} for layer in ("0", -1, 0.5, 10_000)]
+    heads += [{"model": f"model {number}", "layer": 0, "head": number} for number in range(20)]
+    for kept, count in ((heads, 12), ({"a": 1}, 0), ("{", 0)):
+        text = kept if isinstance(kept, str) else json.dumps(kept)
+        page.evaluate("text => localStorage.setItem('maps-recent-heads', text)", text)
+        page.reload()
+        expect(page.locator("#first-look")).to_have_count(0)
+        expect(page.locator("#recent-heads li")).to_have_count(count)
+        if count:
+            expect(page.locator("#recent-heads li").first).to_have_text(f"L1H2 of {hostile}")
+    assert page.evaluate("window.bad") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["", "head?layer=12&head=6", "relation", "search?q=capital+of+france", "annotate", "agreement", "about"]
+)
 def test_no_page_scrolls_sideways_on_a_small_phone(explorer: BrowserTestApp, browser: Browser, path: str) -> None:
     context = browser.new_context(viewport={"width": 320, "height": 700}, color_scheme="dark")
     page = context.new_page()

@@ -34,7 +34,16 @@ def test_a_pair_is_typed_and_the_best_head_opened(explorer: BrowserTestApp, page
 
 def test_a_word_of_several_tokens_is_told_by_its_address(explorer: BrowserTestApp, page: Page) -> None:
     page.goto(f"{explorer.url}/try?source=Liechtenstein")
-    expect(page.locator("#view .answer .problem")).to_contain_text("“·Lie”, “ch”, “ten”, “stein”", timeout=LOADING)
+    expect(page.locator("#view .answer .problem")).to_contain_text("(Lie + ch + ten + stein)", timeout=LOADING)
+
+
+def test_another_spelling_is_one_click_away(explorer: BrowserTestApp, page: Page) -> None:
+    page.goto(f"{explorer.url}/try?source=spain&target=Madrid")
+    problem = page.locator("#view .answer .problem")
+    expect(problem).to_contain_text("two tokens (sp + ain). Did you mean Spain?", timeout=LOADING)
+    problem.get_by_role("link", name="Spain").click()
+    expect(page.locator("#view .answer")).to_contain_text("first of 49,152 tokens", timeout=LOADING)
+    assert page.url.endswith("/try?source=Spain&target=Madrid")
 
 
 def test_own_pairs_become_a_grid_on_a_phone(explorer: BrowserTestApp, browser: Browser) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from maps.data.build.relation_info import MULTIPLE_TARGETS, ORIGIN_TEXTS, RELATION_TEXTS
+from maps.data.relation_info import MULTIPLE_TARGETS, ORIGIN_TEXTS, RELATION_TEXTS
 
 DATA_FOLDER = Path(__file__).parents[1]
 FREQUENT_WORD_COUNT = 20_000  # words read from wordfreq's list

@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 
 from maps.analysis.classification import classification_summary
 from maps.atlas.reader import Atlas
-from maps.text import relation_label
-from maps.types import HeadId
 from space.atlases import cache
-from space.components.links import link_to_relation
-from space.components.markup import Html, anchor, head_link, table
+from space.components.markup import Html, anchor, table
+from space.components.relations_table import relations_table
 from space.web.downloads import download_links
 
 BREADTH_HTML = Html(
@@ -49,7 +47,7 @@ def counts_section(atlas: Atlas, tau: float) -> Html:
         + table(("Heads that", "Heads", "Share"), rows, f"Heads of {atlas.model} at a threshold of {tau:g}")
         + baseline_table(atlas)
         + Html("<details><summary>Each relation with its best heads</summary>{}</details>").format(
-            relation_table(atlas, tau)
+            relations_table(atlas, tau)
         )
     )
 
@@ -70,24 +68,6 @@ def baseline_table(atlas: Atlas) -> Html:
 
 def percent_text(value: float | None) -> str:
     return "undefined" if value is None else f"{100 * value:.1f} %"
-
-
-def relation_table(atlas: Atlas, tau: float) -> Html:
-    rows = []
-    for row in cache.relation_summary(atlas, tau).to_pylist():
-        name = anchor(link_to_relation(row["relation"]), relation_label(row["relation"]))
-        best = best_head_link(atlas, row["best_head"], row["best_score"])
-        lowest = best_head_link(atlas, row["best_suppression_head"], row["best_suppression"])
-        counts = ["too few pairs" if row[key] is None else f"{row[key]:,}" for key in ("heads", "suppression_heads")]
-        rows.append((name, row["category"] or "own", f"{row['pairs']:,}", *counts, best, lowest))
-    header = ("Relation", "Category", "Pairs", "Implement it", "Suppress it", "Best head", "Strongest suppression")
-    return table(header, rows, "How many heads implement or suppress each relation")
-
-
-def best_head_link(atlas: Atlas, name: str | None, value: float | None) -> Html:
-    if name is None or value is None:
-        return Html("none")
-    return Html("{} {:.2f}").format(head_link(atlas.model, HeadId.parse(name)), value)
 
 
 def usage_section(atlas: Atlas, dataset: str | None) -> Html:

@@ -29,7 +29,7 @@ from space.web.sessions import Annotator
 MAX_SIMILAR_HEADS = 5
 TEMPLATE = Html(
     """\
-{neighbours}<h1>{head} <small>of {model}</small></h1>{headline}
+{neighbours}<h1 data-address="{address}">{head} <small>of {model}</small></h1>{headline}
 <h2>What it promotes</h2>
 <p class="hint">On the left, the tokens on which the head acts most strongly. On the right, their targets:
 {targets_phrase}, highest first.</p>{mappings}
@@ -56,6 +56,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     html = TEMPLATE.format(
         neighbours=neighbour_links(atlas, head),
         head=head,
+        address=link_to_head(atlas.model, head),  # recent.js keeps it in the browser
         model=markup.anchor(link_to_model(atlas.model), atlas.model),
         headline=headline_block(headlines[head], rows, is_hidden),
         targets_phrase=targets_phrase(atlas.reading),

@@ -10,11 +10,12 @@ from markupsafe import Markup, escape
 from maps.analysis.classification import SCORE
 from maps.atlas.reader import Atlas
 from maps.atlas.readings import reading_phrase
-from maps.errors import MapsError
+from maps.errors import MapsError, SplitWordError
 from maps.mapping.probe_results import OwnPairsResult, Probe
-from maps.text import escape_invisible, pluralize
+from maps.text import escape_invisible, pluralize, visible_token
 from maps.types import TAU
 from maps.weights.bundled import BUNDLED_MODEL
+from space.components.links import link_to_try
 from space.components.markup import Html, anchor, notice, select_field, tau_slider
 from space.pages.try_it.question import MAX_PAIRS, MAX_WORD_LENGTH, TryQuestion
 from space.pages.try_it.view import HeadLinks, pair_answer, relation_answer, token_answer
@@ -74,10 +75,25 @@ def finish(services: Services, query: Mapping[str, str], request: HasRequest | N
     try:
         live_answer = ask_within_limit(services, question.live_question, request)
         answer = answer_html(live_answer, HeadLinks(services, atlas), question.side, tau)
+    except SplitWordError as error:
+        answer = split_word_answer(error, question)
     except MapsError as error:
         answer = notice(str(error), "problem")
     answer = invalid_lines_notice(question) + answer + command_of(services, question)
     return page_content(services, query, answer, question.question_text)
+
+
+def split_word_answer(error: SplitWordError, question: TryQuestion) -> Html:
+    """Why a word cannot be asked about, with a link that asks about each other spelling of it."""
+    if not error.suggestions:
+        return notice(str(error), "problem")
+    links = []
+    for spelling in error.suggestions:
+        words = [spelling if word == error.word else word for word in (question.source, question.target)]
+        links.append(anchor(link_to_try(*words), visible_token(spelling)))
+    return Html('<p class="notice problem" role="alert">{} Did you mean {}?</p>').format(
+        error.split, Html(" or ").join(links)
+    )
 
 
 def answer_html(live_answer: Probe | OwnPairsResult, links: HeadLinks, side: str, tau: float) -> Html:
@@ -180,9 +196,7 @@ def field_value(typed_text: str) -> Markup:
 def examples_html() -> Html:
     links = []
     for source, target in EXAMPLES:
-        if target:
-            links.append(anchor("try?" + urlencode({"source": source, "target": target}), f"{source} → {target}"))
-        else:
-            links.append(anchor("try?" + urlencode({"source": source}), f"“{source}”"))
+        label = f"{source} → {target}" if target else f"“{source}”"
+        links.append(anchor(link_to_try(source, target), label))
     links.append(anchor("try?" + urlencode({"pairs": CAPITAL_PAIRS}), "seven capitals"))
     return Html("<p>For example {}.</p>").format(Html(", ").join(links))

@@ -45,33 +45,29 @@ def pair_answer(probe: Probe, links: HeadLinks) -> Html:
     highest = [(row, row.rank) for row in probe.pair[:MAX_HEADS_SHOWN]]
     lowest = [(row, row.from_lowest) for row in probe.pair_by_suppression()[:MAX_HEADS_SHOWN]]
     size = f"{probe.vocabulary:,}"
-    promoting = rank_table(links, highest, f"Rank of {size}", "The heads that promote the target most")
-    suppressing = rank_table(
-        links, lowest, f"Rank from the lowest of {size}", "The heads that suppress the target most"
-    )
+    promoting = rank_table(links, highest, f"Rank of {size}", "The heads that rank the target highest")
+    suppressing = rank_table(links, lowest, f"Rank from the lowest of {size}", "The heads that rank the target lowest")
     return pair_sentence(probe) + promoting + suppressing
 
 
 def pair_sentence(probe: Probe) -> Html:
-    """The best rank of the target, and under how many heads it is near the top or the bottom."""
+    """How many heads rank the target first, or else its best rank; and how many rank it near the top or the bottom."""
     assert probe.target is not None
-    best = probe.pair[0]
+    best, first = probe.pair[0], sum(row.rank == 1 for row in probe.pair)
     high = sum(row.rank <= NEAR_RANKS for row in probe.pair)
     low = sum(row.from_lowest <= NEAR_RANKS for row in probe.pair)
-    return Html(
-        "<p>{target} ranks best under {head}: {rank:,} of {vocabulary:,} tokens when the head attends to {source}. "
-        "It is among the {near} highest tokens for {high:,} of {heads:,} heads, and among the {near} lowest for "
-        "{low:,}.</p>"
-    ).format(
-        source=token_chip(probe.source.string),
-        target=token_chip(probe.target.string),
-        head=best.head,
-        rank=best.rank,
-        vocabulary=probe.vocabulary,
-        heads=len(probe.pair),
-        high=high,
-        low=low,
-        near=NEAR_RANKS,
+    source, target, tokens = token_chip(probe.source.string), token_chip(probe.target.string), f"{probe.vocabulary:,}"
+    if first:
+        verb = "ranks" if first == 1 else "rank"
+        start = Html("Given {}, {} {} {} first of {} tokens.").format(
+            source, pluralize(first, "head"), verb, target, tokens
+        )
+    else:
+        start = Html("Given {}, the best rank of {} is {:,} of {} tokens, under {}.").format(
+            source, target, best.rank, tokens, best.head
+        )
+    return Html("<p>{} {:,} of {} put it among their {} highest tokens, {:,} among their {} lowest.</p>").format(
+        start, high, pluralize(len(probe.pair), "head"), NEAR_RANKS, low, NEAR_RANKS
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from maps.data.build.relation_info import MULTIPLE_TARGETS, ORIGIN_TEXTS, RELATION_TEXTS
+from maps.data.relation_info import MULTIPLE_TARGETS, ORIGIN_TEXTS, RELATION_TEXTS
 
 DATA = Path(__file__).parents[3] / "maps" / "data"
 CATEGORIES = {

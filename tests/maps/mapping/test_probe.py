@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 import torch
 
 import maps
-from maps.errors import MapsError
+from maps.errors import MapsError, SplitWordError
 from maps.heads import rank_tests
 from maps.heads.rank_tests import count_ranks
 from maps.mapping import probe
@@ -151,14 +152,22 @@ def test_the_second_question_reads_nothing(small_model: Path) -> None:
         (" \n", "Type a token"),
         ("\ud800", "Type a token"),
         ("a" * 10_000, "has 10,000 characters; type at most 200"),
-        ("gardens", "“gardens” is not a single token of small: it is split into “·garden”, “s”. Type one of these"),
-        ("amberbasketcandle", " more. Type one of these, or another word."),
-        ("\u202eevil", r"“\\u202Eevil” is not a single token"),
+        ("gardens", r"The model splits “gardens” into two tokens \(garden \+ s\)\. Type one of these, or another word"),
+        ("amberbasketcandle", r"into 13 tokens \(amber \+ .* \+ …\)\. Type one of these"),
+        ("\u202eevil", r"The model splits “\\u202Eevil” into eight tokens"),
     ],
 )
 def test_a_word_of_several_tokens_is_refused_with_its_pieces(small_model: Path, word: str, sentence: str) -> None:
     with pytest.raises(MapsError, match=sentence):
         maps.probe(maps.load(small_model), word)
+
+
+def test_another_spelling_that_is_a_token_is_suggested(small_model: Path) -> None:
+    with pytest.raises(SplitWordError, match="Did you mean “garden”") as caught:
+        maps.probe(maps.load(small_model), " GARDEN ")
+    assert (caught.value.word, caught.value.suggestions) == (" GARDEN ", ("garden",))
+    sent = pickle.loads(pickle.dumps(caught.value))  # as the child process sends it to the app
+    assert (str(sent), vars(sent)) == (str(caught.value), vars(caught.value))
 
 
 def test_a_word_is_read_with_a_leading_space_or_else_unchanged(small_model: Path) -> None:

@@ -22,9 +22,10 @@ from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
 from space.endpoints import people as for_people
 from space.endpoints import weights as for_weights
-from space.pages import about, compare, relation
+from space.pages import about, compare
 from space.pages.explore import page as explore
 from space.pages.head import page as head
+from space.pages.relation import page as relation
 from space.services import Services, open_services
 from space.web.downloads import csv_chunks
 from space.web.first_html import insert_content
@@ -88,6 +89,47 @@ def test_a_relation_is_told_for_every_model_and_its_best_head_first(both: Servic
     own = relation.build_content(both, {"name": "noun_to_pronoun", "model": SMALL, "layer": "26", "head": "2"}).html
     assert "score 0.52, suppression 0.00" in own
     assert own.index(">L26H2</a></td>") < own.index(">L25H0</a></td>")
+
+
+def test_relations_open_on_an_overview_with_something_found_first(both: Services) -> None:
+    shown = relation.build_content(both, {})
+    assert f"7 of 20 relations are implemented or suppressed by a head of {SMALL}." in shown.summary
+    html = relation.build_content(both, {"model": SMALL}).html
+    assert MODEL not in html.split("<table ")[1]
+    lines = html.split("<tbody>")[1].split("<tr>")[1:]
+    assert len(lines) == 20
+    first, last = lines[0], lines[-1]
+    assert ">name copying</a>" in first
+    assert "A first name to itself." in first
+    capital = next(line for line in lines if "country_to_capital" in line)
+    assert re.findall(r"<td>(\d+)</td>", capital) == ["4", "1"]
+    best = f'href="relation?name=country_to_capital&amp;model={SMALL}&amp;layer=23&amp;head=4"'
+    assert f'{best} aria-label="30 of 48 pairs of country → capital that L23H4 promotes">30 of 48 pairs</a>' in capital
+    assert '">19 of 48 pairs</a>' in capital
+    assert "too few pairs" in last
+    implemented = [re.findall(r"<td>(\d+)</td>", line)[:1] not in ([], ["0"]) for line in lines]
+    assert implemented == sorted(implemented, reverse=True)
+    names = re.findall(r'aria-label="([^"]* pairs of [^"]*)"', html)
+    assert len(names) == len(set(names))
+
+
+def test_the_overview_of_many_models_names_those_that_it_does_not_show(both: Services) -> None:
+    names = [f"model {number}" for number in range(5)]
+    atlas = both.whole_atlases[SMALL]
+    many = {name: Atlas(atlas.folder, atlas.info | {"model": name}) for name in names}
+    html = relation.build_content(replace(both, whole_atlases=many), {}).html
+    assert html.count("<table ") == 3
+    assert '<a href="relation?model=model+3">model 3</a>, <a href="relation?model=model+4">model 4</a>' in html
+
+
+def test_links_to_pairs_say_which(both: Services) -> None:
+    html = relation.build_content(both, {"name": "noun_to_pronoun", "model": SMALL}).html
+    assert ">195 of 373 pairs</a>" in html
+    assert ">pairs</a>" not in html
+    names = re.findall(r'aria-label="([^"]* pairs of [^"]*)"', html)
+    assert len(names) == len(set(names)) == 20
+    assert "101 of 373 pairs of noun → pronoun that L26H0 suppresses" in names
+    assert '<option value="">all relations</option>' in html
 
 
 def test_two_models_and_two_describers_are_compared(both: Services) -> None:

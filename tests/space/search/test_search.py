@@ -14,10 +14,11 @@ from maps.atlas.reader import Atlas, write_table
 from maps.atlas.schema import SCHEMAS, head_of
 from maps.errors import MapsError
 from maps.types import HeadId
+from space.atlases import cache
 from space.atlases.names import PREBUILT_FOLDER
 from space.search.index import SearchIndex, SearchIndexes
 from space.search.query import Query
-from space.search.results import PageSlice, ResultSection
+from space.search.results import BestHead, PageSlice, PairHit, ResultSection
 from space.search.search import search
 from space.search.spelling import near_words, stem
 from tests.large_atlas import LAYERS, write_large_atlas
@@ -144,6 +145,90 @@ def test_pages_hold_each_head_once(large: SearchIndex) -> None:
         f"first 50 of {pages[0].total}",
         f"51 to 100 of {pages[0].total}",
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("L26H2", "l26h2", " L26 H2 ", "26.2", "26:2", "layer 26 head 2", "Layer 26, head 2", "L26-H2"),
+        *("what does L26H2 do?", "L26H2 L26H2"),
+    ],
+)
+def test_the_name_of_a_head_gives_that_head_in_each_model_that_has_it(
+    index: SearchIndex, large: SearchIndex, words: str
+) -> None:
+    results = search([index, large], words)
+    found = [(hit.model, hit.head) for hit in results.named_heads.items]
+    assert found == [(index.model, HeadId(26, 2)), (large.model, HeadId(26, 2))]
+    assert (results.missing_heads, results.relations.total, results.descriptions.total) == ((), 0, 0)
+
+
+def test_a_head_that_no_model_has_is_missing(index: SearchIndex, large: SearchIndex) -> None:
+    named = search([index, large], "L26H2 or L50H63 or L99H99")
+    assert [(hit.model, str(hit.head)) for hit in named.named_heads.items] == [
+        *((index.model, "L26H2"), (large.model, "L26H2")),
+        (large.model, "L50H63"),
+    ]
+    assert named.missing_heads == (HeadId(99, 99),)
+    for words in ("XL26H2", "L26H2x", "26", "1.2.3", "L99999H1", "layer head", "pixel 26 h 2", "٢٦.٢"):
+        assert search([index], words).named_heads.total == 0, words
+        assert search([index], words).missing_heads == (), words
+
+
+@pytest.mark.parametrize(
+    "words", ["capital of france", "What is the capital of France?", "capital of frnace", "Paris", "paris country"]
+)
+def test_words_of_a_question_find_the_relation_and_its_pair(index: SearchIndex, words: str) -> None:
+    results = search([index], words)
+    hit = results.relations.items[0]
+    assert results.has_every_word_of_relation
+    assert (hit.name, hit.models, hit.pair_count) == ("country_to_capital", (index.model,), 1)
+    assert hit.pairs == (PairHit(" France", " Paris"),)
+    assert hit.best_heads == (BestHead(index.model, HeadId(23, 4), 30, 48),)
+
+
+def test_the_pairs_with_a_word_are_those_of_the_atlas(atlas: Atlas, index: SearchIndex) -> None:
+    rows = atlas.table("pairs").to_pylist()
+    for word in ("english", "he", "spain", "water", "james"):
+        wanted: dict[str, int] = {}
+        for row in rows:
+            if word in (fold(row["source"]), fold(row["target"])):
+                wanted[row["relation"]] = wanted.get(row["relation"], 0) + 1
+        found = {hit.name: hit.pair_count for hit in search([index], word).relations.items if hit.pair_count}
+        assert found == wanted, word
+
+
+def test_relations_by_name_come_first_and_copying_last(index: SearchIndex) -> None:
+    names = [hit.name for hit in search([index], "english").relations.items]
+    assert names[:2] == ["english_to_spanish", "english_to_french"]
+    assert "country_to_language" in names[2:]
+    assert search([index], "capital").relations.items[-1].name == "copying"
+    spain = search([index], "spain madrid").relations.items
+    assert [(hit.name, hit.pairs) for hit in spain] == [("country_to_capital", (PairHit(" Spain", " Madrid"),))]
+
+
+def test_relations_need_half_of_the_words_and_stop_words_do_not_count(index: SearchIndex) -> None:
+    some = search([index], "What language do people talk in Spain")
+    assert not some.has_every_word_of_relation
+    assert some.relations.items[0].name == "country_to_language"
+    assert search([index], "spain qqqq zzzz").relations.total == 0
+    assert search([index], "pronouns of the").descriptions.total == search([index], "pronouns").descriptions.total
+    assert search([index], "the").descriptions.total > 0
+
+
+def test_pairs_of_several_atlases_are_told_once(index: SearchIndex) -> None:
+    calibrated = SearchIndex.build(Atlas.open(PREBUILT_FOLDER / "smollm2-calibrated"))
+    [hit] = search([index, calibrated], "capital of france").relations.items
+    assert (len(hit.models), hit.pair_count, len(hit.pairs)) == (2, 1, 1)
+    assert [str(best.head) for best in hit.best_heads] == ["L23H4", "L23H4"]
+
+
+def test_the_best_head_of_a_relation_is_that_of_its_summary(atlas: Atlas, index: SearchIndex) -> None:
+    rows = {row["relation"]: row for row in cache.relation_summary(atlas, 0.15).to_pylist()}
+    best = dict(zip(index.relations.names, index.relations.best_heads, strict=True))
+    assert {name: str(each.head) for name, each in best.items() if each} == {
+        name: row["best_head"] for name, row in rows.items() if row["best_head"]
+    }
 
 
 def test_a_section_says_what_is_cut() -> None:

@@ -13,7 +13,9 @@ from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from space.components.links import link_to_search
 from space.components.markup import token_chip
+from space.live.process import LiveModel
 from space.pages.search.page import build_content
+from space.pages.search.view import ordinal
 from space.services import Services
 from tests.large_atlas import HOSTILE_STRINGS, MODEL, write_large_atlas
 from tests.space.components.test_markup import tags
@@ -61,11 +63,57 @@ def test_a_token_leads_to_the_heads_that_act_on_it_and_promote_it(served: Servic
     html = build_content(served, {"q": " he"}).html
     assert "Heads that promote it" in html
     assert "L26H2 of SmolLM2-135M-Instruct" in html
-    assert re.search(r"target \d of the source with rank \d+", html)
+    assert re.search(r"\dth target of its \d+(st|nd|rd|th) mapping", html)
 
 
 def test_a_relation_leads_to_its_page(served: Services) -> None:
     assert 'href="relation?name=country_to_capital"' in build_content(served, {"q": "countyr capital"}).html
+
+
+def test_a_question_leads_to_the_relation_and_to_try_it_filled_in(served: Services) -> None:
+    html = build_content(served, {"q": "capital of france", "model": SMALL}).html
+    assert 'href="relation?name=country_to_capital">country → capital</a>' in html
+    assert f"L23H4 of {SMALL}</a>, 30 of 48 pairs" in html
+    assert '<a href="try?source=France&amp;target=Paris">Try France → Paris</a>' in html
+    assert '<a href="try?source=Paris">Try Paris</a>' in build_content(served, {"q": "Paris"}).html
+    off = replace(served, live_model=LiveModel(None))
+    assert 'href="try?' not in build_content(off, {"q": "Paris"}).html
+
+
+def test_the_name_of_a_head_gives_it_first_with_its_headline(both: Services) -> None:
+    html = build_content(both, {"q": "layer 26 head 2"}).html
+    first, second = re.findall(r'<li><a href="(head[^"]*)"', html)[:2]
+    assert first == f"head?model={SMALL.replace(' ', '+')}+%28calibrated%29&amp;layer=26&amp;head=2"
+    assert second == f"head?model={SMALL}&amp;layer=26&amp;head=2"
+    assert "Noun → pronoun: 195 of 373 pairs." in html
+    assert "<h2>" in html.split("Heads by name")[0][-4:]
+
+
+def test_a_head_that_no_model_has_is_told_in_one_sentence(both: Services) -> None:
+    html = build_content(both, {"q": "L99H99"}).html
+    assert "None of the 3 models here has a head L99H99." in html
+    one = build_content(both, {"q": "L30H0", "model": SMALL}).html
+    assert f"{SMALL} has no head L30H0: layers run from 0 to 29, heads from 0 to 8." in one
+
+
+def test_another_spelling_is_offered_where_the_typed_one_is_no_token(served: Services) -> None:
+    html = build_content(served, {"q": "spain", "model": SMALL}).html
+    assert "Did you mean" in html
+    assert 'href="search?q=+Spain"' in html.split("Did you mean")[1].split("</p>")[0]
+    assert "Did you mean" not in build_content(served, {"q": " Spain", "model": SMALL}).html
+    assert "No exact match. Closest tokens:" in build_content(served, {"q": "Spian", "model": SMALL}).html
+
+
+def test_the_field_has_the_focus_only_where_nothing_was_searched(served: Services) -> None:
+    assert " autofocus>" in build_content(served, {}).html
+    assert "autofocus" not in build_content(served, {"q": "he"}).html
+    assert 'id="recent-heads" hidden' in build_content(served, {}).html
+
+
+def test_places_are_told_as_people_count() -> None:
+    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111, 1_003)] == [
+        *("1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th", "1,003rd"),
+    ]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from html import unescape
 import pytest
 
 from maps.atlas.reader import Atlas
-from maps.errors import MapsError
+from maps.errors import MapsError, SplitWordError
 from maps.mapping.probe_results import (
     HeadBestSource,
     HeadPairRank,
@@ -41,7 +41,7 @@ HEADS = [HeadId(layer, head) for layer in range(30) for head in range(9)]
 class Scripted(LiveModel):
     """Answers from a value instead of a model."""
 
-    def __init__(self, found: LiveAnswer | str) -> None:
+    def __init__(self, found: LiveAnswer | MapsError | str) -> None:
         super().__init__("smollm2")
         self.found = found
         self.asked: list[LiveQuestion] = []
@@ -51,6 +51,8 @@ class Scripted(LiveModel):
         self.asked.append(question)
         if isinstance(self.found, str):
             raise MapsError(self.found)
+        if isinstance(self.found, MapsError):
+            raise self.found
         return self.found
 
 
@@ -104,8 +106,9 @@ def test_the_first_look_says_what_is_being_computed(used: Services) -> None:
 
 def test_a_pair_is_answered_by_ranks_from_both_ends(used: Services) -> None:
     html = answered(used, pair(), source="France", target="Paris")
-    assert "ranks best under L0H0: 1 of 49,152 tokens" in html
-    assert "among the 10 highest tokens for 10 of 270 heads, and among the 10 lowest for 0." in html
+    assert (
+        "first of 49,152 tokens. 10 of 270 heads put it among their 10 highest tokens, 0 among their 10 lowest" in html
+    )
     assert html.count("<table ") == 2
     assert 'href="head?model=SmolLM2-135M-Instruct&amp;layer=0&amp;head=0"' in html
     assert "<td>48,883</td>" in html  # the last head, from the lowest
@@ -161,6 +164,23 @@ def test_why_there_is_no_answer_is_told_with_the_command(used: Services) -> None
     html = answered(used, "“x” is no single token.", source="x")
     assert "“x” is no single token." in html
     assert "python -m maps probe smollm2 x" in html
+
+
+def test_another_spelling_is_a_link_that_asks_about_it(used: Services) -> None:
+    split = "The model splits “spain” into two tokens (sp + ain)."
+    live = Scripted(SplitWordError(f"{split} Did you mean “Spain”?", split, "spain", ("Spain", "<b>")))
+    html = page.finish(replace(used, live_model=live), {"source": "spain", "target": "Madrid"}).html
+    assert f'{split} Did you mean <a href="try?source=Spain&amp;target=Madrid">Spain</a>' in html
+    assert '<a href="try?source=%3Cb%3E&amp;target=Madrid">&lt;b&gt;</a>?' in html
+    as_target = page.finish(replace(used, live_model=live), {"source": "Madrid", "target": "spain"}).html
+    assert 'href="try?source=Madrid&amp;target=Spain"' in as_target
+
+
+def test_the_best_rank_is_told_where_no_head_ranks_the_target_first(used: Services) -> None:
+    probe = pair()
+    behind = replace(probe, pair=tuple(replace(row, rank=row.rank + 700) for row in probe.pair))
+    html = answered(used, behind, source="France", target="Paris")
+    assert "is 701 of 49,152 tokens, under L0H0. 0 of 270 heads put it among their 10 highest tokens" in html
 
 
 def test_where_it_is_off_every_state_of_the_page_says_why(used: Services) -> None:

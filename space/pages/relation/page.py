@@ -1,4 +1,4 @@
-"""One relation in all models: which heads implement or suppress it, best first, and how its scores are distributed."""
+"""Relations: one in all models, its heads best first and its scores; without a name, the overview of all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from maps.text import pluralize, relation_label
 from maps.types import HeadId
 from space.atlases import cache
 from space.components import markup
-from space.components.links import head_in_query, link_to_grid, link_to_relation
+from space.components.links import head_in_query, link_to_grid
 from space.components.markup import Html
+from space.components.relations_table import pairs_link
+from space.pages.relation.overview import build_overview
 from space.services import Services
 from space.studies.headlines import head_headlines
 from space.web.page import PageContent
@@ -26,9 +28,14 @@ MAX_UNFOLDED_PAIRS = 100  # more hits than these are folded
 
 
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:  # noqa: ARG001
-    """The relation in the address; in one model if the address names it, with a head of it if it names that too."""
+    """The relation in the address; in one model if the address names it, with a head of it if it names that too.
+
+    Without a relation, the overview.
+    """
     known = list(dict.fromkeys(name for atlas in services.atlases.values() for name in cache.relation_names(atlas)))
-    name = query.get("name") or (known[0] if known else "")
+    name = query.get("name", "")
+    if not name:
+        return build_overview(services, query)
     if name not in known:
         raise MapsError(f"There is no relation {name!r} here. The relations are {', '.join(known) or 'none'}.")
     chosen = [services.atlas(query["model"])] if query.get("model") else list(services.atlases.values())
@@ -39,9 +46,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     html = markup.join_html(
         (
             Html("<h1>{}</h1>").format(relation_label(name)),
-            markup.controls_form(
-                "relation", [markup.select_field("Relation", "name", [(relation_label(r), r) for r in known], name)]
-            ),
+            markup.controls_form("relation", [markup.select_field("Relation", "name", relation_choices(known), name)]),
             *(Html("<p>{}</p>").format(sentence) for sentence in sentences),
             head_section(atlases[0], name, head_in_query(query)) if query.get("model") else "",
             *(best_heads_table(services, atlas, name) for atlas in atlases),
@@ -50,6 +55,11 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     figure = partial(scores_figure, atlases, name)
     title = f"Heads that implement {relation_label(name)}"
     return PageContent(title, " ".join(sentences), html, (figure,))
+
+
+def relation_choices(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The choices of the form; the first leads to the overview."""
+    return [("all relations", ""), *((relation_label(name), name) for name in names)]
 
 
 def relation_row(atlas: Atlas, name: str) -> dict[str, Any]:
@@ -147,11 +157,14 @@ def best_heads_table(services: Services, atlas: Atlas, name: str) -> Html:
     rows = []
     for index in ranked:
         head = atlas.head_ids[index]
-        pairs = markup.anchor(link_to_relation(name, atlas.model, head), "pairs")
+        side = SUPPRESSION if (values["Suppression"][index] or 0.0) > (values["Score"][index] or 0.0) else SCORE
+        pairs = pairs_link(atlas, name, head, side, on_all_pairs[index], relation_row(atlas, name)["pairs"])
+        if side == SUPPRESSION:
+            pairs += Html(" <small>suppressed</small>")
         numbers = [score_text(of_heads[index]) for of_heads in values.values()]
         rows.append((markup.head_link(atlas.model, head), pairs, *numbers, markup.headline_html(headlines[head])))
     caption = f"{atlas.model}: the best {len(rows)} of {len(with_hits):,} heads with at least one hit"
-    header = ("Head", "Hits and misses", *columns, "What it does")
+    header = ("Head", "Pairs that it promotes or suppresses", *columns, "What it does")
     grid = markup.anchor(link_to_grid(atlas.model, name), "See all heads on the grid")
     return markup.table(header, rows, caption) + Html("<p>{}</p>").format(grid)
 
