@@ -13,7 +13,7 @@ from gradio.routes import App, ORJSONResponse
 from starlette.types import ASGIApp
 
 from space.endpoints import build_endpoints, endpoints
-from space.pages import about, ask, compare, privacy
+from space.pages import about, ask, compare, privacy, relation
 from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
 from space.pages.annotate.submit_route import submit_route
@@ -22,7 +22,6 @@ from space.pages.explore.site_image import site_image_route
 from space.pages.head import page as head
 from space.pages.models import page as models
 from space.pages.organise import page as organise
-from space.pages.relation import page as relation
 from space.pages.search import page as search
 from space.pages.try_it import page as trying
 from space.services import Services

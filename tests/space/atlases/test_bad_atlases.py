@@ -24,10 +24,9 @@ from space.components.markup import Html
 from space.components.preview_image import PreviewText, draw_preview
 from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
-from space.pages import compare
+from space.pages import compare, relation
 from space.pages.explore import page as explore
 from space.pages.head import page as head
-from space.pages.relation import page as relation
 from space.pages.search import page as search
 from space.services import Services, open_services
 from space.web.downloads import csv_chunks

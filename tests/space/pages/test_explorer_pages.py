@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from maps.analysis.similar_heads import MappingIndex, similar_heads
-from maps.atlas.reader import Atlas
+from maps.atlas.reader import Atlas, write_table
 from maps.atlas.readings import CALIBRATED_READING
+from maps.atlas.schema import SCHEMAS
 from maps.errors import MapsError
 from maps.figures.style import INK_COLOUR, LINE_COLOUR, QUIET_COLOUR, themed_json
 from maps.types import HeadId
@@ -22,10 +24,9 @@ from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
 from space.endpoints import people as for_people
 from space.endpoints import weights as for_weights
-from space.pages import about, compare
+from space.pages import about, compare, relation
 from space.pages.explore import page as explore
 from space.pages.head import page as head
-from space.pages.relation import page as relation
 from space.services import Services, open_services
 from space.web.downloads import csv_chunks
 from space.web.first_html import insert_content
@@ -120,6 +121,15 @@ def test_the_overview_of_many_models_names_those_that_it_does_not_show(both: Ser
     html = relation.build_content(replace(both, whole_atlases=many), {}).html
     assert html.count("<table ") == 3
     assert '<a href="relation?model=model+3">model 3</a>, <a href="relation?model=model+4">model 4</a>' in html
+
+
+def test_the_overview_says_that_a_model_has_no_relations(both: Services, tmp_path: Path) -> None:
+    shutil.copytree(PREBUILT_FOLDER / "smollm2", tmp_path / "atlas")
+    for name in ("relations", "pairs", "hits"):
+        write_table(tmp_path / "atlas", name, SCHEMAS[name].empty_table())
+    shown = relation.build_content(replace(both, whole_atlases={SMALL: Atlas.open(tmp_path / "atlas")}), {})
+    assert f"The heads of {SMALL} were not scored on any relation." in shown.html
+    assert "<table>" not in shown.html
 
 
 def test_links_to_pairs_say_which(both: Services) -> None:

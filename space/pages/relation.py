@@ -14,10 +14,9 @@ from maps.text import pluralize, relation_label
 from maps.types import HeadId
 from space.atlases import cache
 from space.components import markup
-from space.components.links import head_in_query, link_to_grid
+from space.components.links import head_in_query, link_to_grid, link_to_relations
 from space.components.markup import Html
-from space.components.relations_table import pairs_link
-from space.pages.relation.overview import build_overview
+from space.components.relations_table import pairs_link, relations_table
 from space.services import Services
 from space.studies.headlines import head_headlines
 from space.web.page import PageContent
@@ -25,6 +24,11 @@ from space.web.sessions import Annotator
 
 MAX_HEADS_SHOWN = 20  # heads of a model, best first
 MAX_UNFOLDED_PAIRS = 100  # more hits than these are folded
+MAX_MODELS_SHOWN = 3  # models with a table, if the address names none
+INTRODUCTION = (
+    "A relation is a list of word pairs, such as France → Paris. A head implements it if it promotes the second word "
+    "when it attends to the first, for enough of the pairs; it suppresses it if it pushes the second word down."
+)
 
 
 def build_content(services: Services, query: Mapping[str, str], annotator: Annotator | None = None) -> PageContent:  # noqa: ARG001
@@ -32,13 +36,13 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
 
     Without a relation, the overview.
     """
-    known = list(dict.fromkeys(name for atlas in services.atlases.values() for name in cache.relation_names(atlas)))
     name = query.get("name", "")
     if not name:
         return build_overview(services, query)
+    known = list(dict.fromkeys(each for atlas in services.atlases.values() for each in cache.relation_names(atlas)))
     if name not in known:
         raise MapsError(f"There is no relation {name!r} here. The relations are {', '.join(known) or 'none'}.")
-    chosen = [services.atlas(query["model"])] if query.get("model") else list(services.atlases.values())
+    chosen = chosen_atlases(services, query)
     atlases = [atlas for atlas in chosen if name in cache.relation_names(atlas)]
     if not atlases:
         raise MapsError(f"{chosen[0].model} was not scored on {relation_label(name)}.")
@@ -57,6 +61,65 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     return PageContent(title, " ".join(sentences), html, (figure,))
 
 
+def chosen_atlases(services: Services, query: Mapping[str, str]) -> list[Atlas]:
+    """The atlas of the model in the address, or all."""
+    return [services.atlas(query["model"])] if query.get("model") else list(services.atlases.values())
+
+
+def build_overview(services: Services, query: Mapping[str, str]) -> PageContent:
+    """All relations: of the model in the address, or of the first models."""
+    model = query.get("model", "")
+    services.default_model()  # raises MapsError if no atlas is left
+    atlases = chosen_atlases(services, query)
+    shown, more = atlases[:MAX_MODELS_SHOWN], atlases[MAX_MODELS_SHOWN:]
+    html = markup.join_html(
+        (
+            Html('<h1>Relations</h1><p class="lead">{}</p>').format(INTRODUCTION),
+            model_picker(services, model),
+            *map(model_section, shown),
+            further_models(more),
+        )
+    )
+    summary = " ".join(found_sentence(atlas) for atlas in shown)
+    return PageContent("Relations, and the heads that implement them", summary, html)
+
+
+def model_picker(services: Services, model: str) -> Html:
+    if len(services.atlases) < 2:
+        return Html("")
+    choices = [("all models", ""), *((name, name) for name in services.atlases)]
+    return markup.controls_form("relation", [markup.select_field("Model", "model", choices, model)])
+
+
+def model_section(atlas: Atlas) -> Html:
+    """A model's table, with how many relations its heads implement or suppress."""
+    start = Html("<h2>{}</h2><p>{}</p>").format(atlas.model, found_sentence(atlas))
+    return start + relations_table(atlas, default_threshold(atlas)) if cache.relation_names(atlas) else start
+
+
+def found_sentence(atlas: Atlas) -> str:
+    """How many of a model's relations a head implements or suppresses."""
+    if not cache.relation_names(atlas):
+        return f"The heads of {atlas.model} were not scored on any relation."
+    rows = cache.relation_summary(atlas, default_threshold(atlas)).to_pylist()
+    found = [row for row in rows if row["either"]]
+    relations = pluralize(len(rows), "relation")
+    verb = "is" if len(found) == 1 else "are"
+    return f"{len(found)} of {relations} {verb} implemented or suppressed by a head of {atlas.model}."
+
+
+def further_models(atlases: Sequence[Atlas]) -> Html:
+    """Links to the overviews of models that are not shown."""
+    if not atlases:
+        return Html("")
+    links = Html(", ").join(markup.anchor(link_to_relations(atlas.model), atlas.model) for atlas in atlases)
+    return Html("<h2>More models</h2><p>{}</p>").format(links)
+
+
+def default_threshold(atlas: Atlas) -> float:
+    return float(atlas.info["settings"]["tau"])
+
+
 def relation_choices(names: Sequence[str]) -> list[tuple[str, str]]:
     """The choices of the form; the first leads to the overview."""
     return [("all relations", ""), *((relation_label(name), name) for name in names)]
@@ -64,7 +127,7 @@ def relation_choices(names: Sequence[str]) -> list[tuple[str, str]]:
 
 def relation_row(atlas: Atlas, name: str) -> dict[str, Any]:
     """The counts of a relation at the atlas's threshold."""
-    rows = cache.relation_summary(atlas, float(atlas.info["settings"]["tau"])).to_pylist()
+    rows = cache.relation_summary(atlas, default_threshold(atlas)).to_pylist()
     return next(row for row in rows if row["relation"] == name)
 
 
@@ -154,11 +217,11 @@ def best_heads_table(services: Services, atlas: Atlas, name: str) -> Html:
     headlines = head_headlines(services, atlas)
     with_hits = [index for index, value in enumerate(on_all_pairs) if value > 0]
     ranked = sorted(with_hits, key=lambda index: (-classifying[index], -on_all_pairs[index], index))[:MAX_HEADS_SHOWN]
-    rows = []
+    rows, pair_count = [], relation_row(atlas, name)["pairs"]
     for index in ranked:
         head = atlas.head_ids[index]
         side = SUPPRESSION if (values["Suppression"][index] or 0.0) > (values["Score"][index] or 0.0) else SCORE
-        pairs = pairs_link(atlas, name, head, side, on_all_pairs[index], relation_row(atlas, name)["pairs"])
+        pairs = pairs_link(atlas, name, head, side, on_all_pairs[index], pair_count)
         if side == SUPPRESSION:
             pairs += Html(" <small>suppressed</small>")
         numbers = [score_text(of_heads[index]) for of_heads in values.values()]
@@ -184,4 +247,4 @@ def scores_figure(atlases: Sequence[Atlas], name: str) -> Any:
         named += [(atlas.model, str(head), value) for head, value in zip(atlas.head_ids, values, strict=True)]
     is_controlled = any(cache.is_controlled_for_copying(atlas, name) for atlas in atlases)
     label = "Relation score beyond copying" if is_controlled else "Relation score"
-    return scores_by_model(named, name, max(float(atlas.info["settings"]["tau"]) for atlas in atlases), label)
+    return scores_by_model(named, name, max(map(default_threshold, atlases)), label)
