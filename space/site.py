@@ -13,10 +13,11 @@ from gradio.routes import App, ORJSONResponse
 from starlette.types import ASGIApp
 
 from space.endpoints import build_endpoints, endpoints
-from space.pages import about, ask, compare, privacy, relation
+from space.pages import about, ask, catalogue, privacy, relation
 from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
 from space.pages.annotate.submit_route import submit_route
+from space.pages.compare import page as compare
 from space.pages.explore import page as explore
 from space.pages.head import page as head
 from space.pages.models import page as models
@@ -45,6 +46,7 @@ EXPLORER_PAGES = {
     "search": search,
     "try": trying,
     "compare": compare,
+    "catalogue": catalogue,
 }  # by path; the content of these pages depends only on their address
 EXPLORER_LINKS = {
     "Home": "",
@@ -53,6 +55,11 @@ EXPLORER_LINKS = {
     "Try it": "try",
     "Compare": "compare",
 }  # the explorer pages in the navigation, by label
+
+
+def explorer_links(services: Services) -> dict[str, str]:
+    """EXPLORER_LINKS, without the comparison where there is nothing to compare with."""
+    return {name: path for name, path in EXPLORER_LINKS.items() if path != "compare" or len(services.atlases) > 1}
 
 
 def build_about(services: Services, page: gr.Blocks) -> None:  # noqa: ARG001 - every page is built the same way
@@ -74,7 +81,7 @@ def build_site(services: Services) -> gr.Blocks:
         build_endpoints(services)
     for path in filter(None, EXPLORER_PAGES):
         name = next((name for name, listed in EXPLORER_LINKS.items() if listed == path), path.capitalize())
-        with site.route(name, path, show_in_navbar=path in EXPLORER_LINKS.values()) as page:
+        with site.route(name, path, show_in_navbar=path in explorer_links(services).values()) as page:
             build_viewer(services, page, EXPLORER_PAGES)
     with site.route("Organise", "organise", show_in_navbar=False) as page:
         organise.build(services, page)
@@ -115,7 +122,7 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
-    links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
+    links = explorer_links(services) | {name: path for name, path, _ in GRADIO_PAGES}
     settings = app_arguments(services, EXPLORER_PAGES, links, head_headlines)
     settings["routes"] += [health_route(services), one_time_route(services), upload_route(services)]
     settings["routes"] += [submit_route(services), *login_routes(services)]
@@ -125,7 +132,7 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
         "theme": theme,
         "css_paths": STATIC / "style.css",
         "js": (STATIC / "keys.js").read_text(encoding="utf-8"),
-        "head": study_form_tags() + script_tag("models.js"),
+        "head": study_form_tags() + script_tag("models.js") + script_tag("scatter.js") + script_tag("catalogue.js"),
         "footer_links": [],
         "run_history": False,
         "mcp_server": services.has_mcp,

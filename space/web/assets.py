@@ -13,6 +13,7 @@ STATIC = Path(__file__).parent / "static"
 ASSETS = {
     "style.css": "text/css",
     **dict.fromkeys(("explorer.js", "grid.js", "study_form.js", "models.js"), "text/javascript"),
+    **dict.fromkeys(("scatter.js", "catalogue.js"), "text/javascript"),
 }
 
 
