@@ -93,7 +93,8 @@ def sort_listings(listings: Iterable[AtlasListing], order: str) -> list[AtlasLis
         return list(listings)
     if key not in SORT_KEYS:
         raise MapsError(f"The order in the address must be one of {', '.join(SORT_KEYS)}.")
-    known, unknown = [], []
+    known: list[AtlasListing] = []
+    unknown: list[AtlasListing] = []
     for each in listings:
         (unknown if getattr(each, key) in (None, "") else known).append(each)
     return sorted(known, key=lambda each: sort_value(each, key), reverse=order.startswith("-")) + unknown

@@ -20,7 +20,8 @@ from space.components.markup import Html, bullet_list, controls_form, head_link,
 
 SPAN = 1000  # of an axis
 STEP = 10  # of the sliders
-LEFT, TOP, WIDTH, HEIGHT = 64, 12, 520, 340  # of the plot in the drawing, in its units
+LEFT, TOP, WIDTH, HEIGHT = 72, 12, 540, 340  # of the plot in the drawing, in its units
+RIGHT, BOTTOM = 10, 30  # beside and below it
 TICKS = (0, 250, 500, 750, 1000)
 MAX_LISTED = 200  # heads in the rectangle
 MAX_TABLE_ROWS = 500
@@ -165,6 +166,7 @@ def sliders(scatter: Scatter) -> Html:
 
 
 def drawing(scatter: Scatter, places: dict[int, tuple[int, int]]) -> Html:
+    """The plot between the names of its axes, which are outside of it so that they wrap."""
     paths: dict[str, list[str]] = {}
     for index, (x, y) in places.items():
         across, down = LEFT + WIDTH * x / SPAN, TOP + HEIGHT * (SPAN - y) / SPAN
@@ -175,8 +177,23 @@ def drawing(scatter: Scatter, places: dict[int, tuple[int, int]]) -> Html:
     )
     title = f"{scatter.y.label} against {scatter.x.label} for {pluralize(len(places), 'head')} of {scatter.model}"
     return Html(
-        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}<rect class="brush" {}></rect></svg>{}'
-    ).format(LEFT + WIDTH + 24, TOP + HEIGHT + 56, title, axes(scatter), dots, brush_box(scatter.rectangle), key(paths))
+        '<p class="axis">↑ {}</p><svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}<rect class="brush" {}></rect>'
+        '</svg><p class="axis">→ {}</p>{}'
+    ).format(
+        axis_name(scatter.y),
+        LEFT + WIDTH + RIGHT,
+        TOP + HEIGHT + BOTTOM,
+        title,
+        axes(scatter),
+        dots,
+        brush_box(scatter.rectangle),
+        axis_name(scatter.x),
+        key(paths),
+    )
+
+
+def axis_name(axis: Axis) -> str:
+    return f"{axis.label} (logarithmic axis)" if axis.uses_logarithm else axis.label
 
 
 def brush_box(rectangle: Rectangle) -> Html:
@@ -190,22 +207,12 @@ def brush_box(rectangle: Rectangle) -> Html:
 
 def axes(scatter: Scatter) -> Html:
     parts = [Html('<rect class="frame" x="{}" y="{}" width="{}" height="{}"></rect>').format(LEFT, TOP, WIDTH, HEIGHT)]
+    text = Html('<text x="{:g}" y="{:g}" text-anchor="{}">{}</text>')
     for place in TICKS:
         across, down = LEFT + WIDTH * place / SPAN, TOP + HEIGHT * (SPAN - place) / SPAN
-        text = Html('<text x="{:g}" y="{:g}" text-anchor="{}">{}</text>')
-        parts.append(text.format(across, TOP + HEIGHT + 18, "middle", number_text(scatter.x.value_at(place))))
-        parts.append(text.format(LEFT - 8, down + 5, "end", number_text(scatter.y.value_at(place))))
-    remarks = [" (logarithmic axis)" if axis.uses_logarithm else "" for axis in (scatter.x, scatter.y)]
-    parts.append(
-        Html('<text class="label" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-            LEFT + WIDTH / 2, TOP + HEIGHT + 44, scatter.x.label + remarks[0]
-        )
-    )
-    parts.append(
-        Html('<text class="label" transform="translate(14 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
-            TOP + HEIGHT / 2, scatter.y.label + remarks[1]
-        )
-    )
+        anchor = "end" if place == SPAN else "middle"
+        parts.append(text.format(across, TOP + HEIGHT + BOTTOM - 6, anchor, number_text(scatter.x.value_at(place))))
+        parts.append(text.format(LEFT - 6, down + 5, "end", number_text(scatter.y.value_at(place))))
     return join_html(parts)
 
 

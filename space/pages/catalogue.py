@@ -24,7 +24,7 @@ HEADERS = {
     "layers": "Layers",
     "heads": "Heads in a layer",
     "relations": "Relations found",
-    "described": "Heads with a described pattern",
+    "described": "Described patterns",
     "size": "Size",
     "day": "Mapped",
     "dataset": "Dataset",
@@ -39,7 +39,8 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
     ordered = sort_listings(listings, sort)[:MAX_ROWS]
     html = Html(
         '<h1>Models</h1><p class="lead">Every model that is mapped here. Choose one to see its heads.</p>'
-        '<div class="catalogue">{}{}</div>{}'
+        '<div class="catalogue">{}{}</div>{}<p class="hint">Relations found are those that at least one head does or '
+        "suppresses. Described patterns are the share of heads in which a describer sees a pattern.</p>"
     ).format(filter_form(words, sort), models_table(ordered, words, sort), too_many_notice(len(listings)))
     summary = f"{pluralize(len(listings), 'model')} to look into: {', '.join(each.name for each in ordered[:5])}."
     return PageContent("Models that are mapped here", summary, html)

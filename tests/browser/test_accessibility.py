@@ -29,6 +29,10 @@ PAGES = (
     ),
     *("relation", f"relation?name=noun_to_pronoun&model={MODEL}&layer=26&head=2", "search", "search?q=pronouns"),
     "compare",
+    "compare?view=heads&layer=23&head=4",
+    "compare?view=relations",
+    "compare?view=scatter&x_from=500",
+    "catalogue?sort=-size",
 )
 OTHERS = ("models", "ask?layer=26&head=2", "annotate", "agreement", "organise", "about", "privacy", "nosuch")
 

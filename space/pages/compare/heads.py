@@ -52,8 +52,9 @@ class Pair(NamedTuple):
 def heads_view(first: Atlas, second: Atlas, query: Mapping[str, str]) -> Html:
     pair = Pair(first, second, compare_atlases(first, second), relation_changes(*map(classified, (first, second))))
     head = head_in_query(query)
-    detail = Html("") if head is None else head_section(pair, head)
-    return detail + summary_section(pair) + similarity_grid(pair) + heads_section(pair, query)
+    if head is not None:
+        return head_section(pair, head)
+    return summary_section(pair) + similarity_grid(pair) + heads_section(pair, query)
 
 
 def classified(atlas: Atlas) -> dict[HeadId, list]:  # type: ignore[type-arg]
@@ -75,8 +76,14 @@ def summary_section(pair: Pair) -> Html:
         f"too; {lost:,} are lost and {gained:,} gained."
     )
     rows = [kind_row(pair, kind) for kind in KINDS]
-    header = ("Similarity of", "Mean, same head", "Mean, different heads", "95th percentile, different heads")
-    header += ("Heads above it", "Heads most similar to themselves")
+    header = (
+        "Similarity of",
+        "Mean, same head",
+        "Mean, different heads",
+        "95th percentile, different heads",
+        "Heads above it",
+        "Heads most similar to themselves",
+    )
     caption = "How similar the same head is in both, beside two different heads (chance)"
     return (
         Html("<p class='lead'>{} {}</p>").format(lead, mappings)
@@ -95,12 +102,16 @@ def kind_row(pair: Pair, kind: str) -> tuple[str, ...]:
         return kind, *("undefined" for _ in range(5))
     return (
         kind,
-        f"{sum(each.similarity for each in heads) / len(heads):.4f}",
-        f"{chance.mean:.4f}",
-        f"{chance.high:.4f}",
+        similarity_text(sum(each.similarity for each in heads) / len(heads)),
+        similarity_text(chance.mean),
+        similarity_text(chance.high),
         f"{sum(each.similarity > chance.high for each in heads):,} of {len(heads):,}",
         f"{sum(each.rank == 1 for each in heads):,}",
     )
+
+
+def similarity_text(value: float) -> str:
+    return "below 0.0001" if 0 < value < 0.0001 else f"{value:.4f}"
 
 
 def similarity_grid(pair: Pair) -> Html:
@@ -122,7 +133,7 @@ def heads_section(pair: Pair, query: Mapping[str, str]) -> Html:
     page = page_in_query(query, pages)
     start = (page - 1) * ROWS_ON_A_PAGE
     rows = [head_row(pair, each) for each in ranked[start : start + ROWS_ON_A_PAGE]]
-    header = ("Head", "Kept", "Lost", "Gained", *(f"{kind.capitalize()}" for kind in KINDS), "Less alike pairs")
+    header = ("Head", "Kept", "Lost", "Gained", *(f"Similar {kind}" for kind in KINDS), "Chance pairs below")
     header += ("Relations",)
     caption = f"Heads {start + 1:,} to {start + len(rows):,} of {len(ranked):,}, {ORDERS[order]}"
     fields = [markup.hidden_field(name, value) for name, value in address_of(pair).items()]
@@ -224,18 +235,20 @@ def head_section(pair: Pair, head: HeadId) -> Html:
     words = [*(likeness_sentence(change, kind, pair.compared.chance.get(kind)) for kind in KINDS)]
     if relations:
         words.append(Html("Relations: {}.").format(relations))
-    return heading + markup.bullet_list(words) + relation_table(pair, head) + sources_table(pair, changes)
+    back = Html("<p>{}</p>").format(markup.anchor(link_to_compare(**address_of(pair)), "All heads of both"))
+    return back + heading + markup.bullet_list(words) + relation_table(pair, head) + sources_table(pair, changes)
 
 
 def likeness_sentence(change: HeadChange, kind: str, chance: ChanceLevel | None) -> str:
     """`Targets: similarity 0.065, more than 99.8 % of pairs of different heads (mean 0.003); 1st of 270 …`."""
     likeness = change.likeness[kind]
     sentence = f"{kind.capitalize()}: similarity {likeness.similarity:.3f}"
+    average = f"{similarity_text(chance.mean)} on average" if chance else ""
     if chance is None:
         return f"{sentence}."
     if likeness.rank is None:
-        return f"{sentence}: nothing in common (different heads: {chance.mean:.4f} on average)."
-    sentence += f", more than {share_words(likeness.above)} of pairs of different heads ({chance.mean:.4f} on average)"
+        return f"{sentence}: nothing in common (different heads: {average})."
+    sentence += f", more than {share_words(likeness.above)} of pairs of different heads ({average})"
     place = "more than any other head" if likeness.rank == 1 else f"{likeness.rank - 1:,} other heads are more similar"
     return f"{sentence}; {place}."
 

@@ -23,7 +23,8 @@ from space.atlases.shown import ShownAtlases
 from space.components.preview_image import PreviewText, draw_preview
 from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
-from space.pages import compare, relation
+from space.pages import catalogue, relation
+from space.pages.compare import page as compare
 from space.pages.explore import page as explore
 from space.pages.head import page as head
 from space.pages.search import page as search
@@ -64,7 +65,8 @@ def use_pages_of(services: Services, model: str) -> list[bool]:
         (head, {**one, "layer": "26", "head": "2"}),
         (relation, {**one, "name": "copying", "layer": "26", "head": "2"}),
         (search, {**one, "q": "word"}),
-        (compare, {**one, "other": model}),
+        *((compare, {**one, "other": model, "view": view}) for view in ("describers", "scatter")),
+        *((compare, {**one, "other": GOOD, "view": view}) for view in ("heads", "relations", "scatter")),
     ]
     pages = [open_page(services, page, query) for page, query in queries]
     for page in pages:
@@ -80,6 +82,7 @@ def use_pages_of_all(services: Services) -> list[bool]:
         (relation, {}),
         (search, {"q": " he"}),
         (compare, {}),
+        (catalogue, {}),
     )
     assert health_report(services)["status"] == "ok"
     for endpoint in for_models.endpoints(services):
