@@ -45,8 +45,8 @@ def number_labels(atlas: Atlas) -> dict[str, str]:
 
 def head_numbers(atlas: Atlas, key: str) -> Numbers:
     """One number of each head, in the order of `atlas.head_ids`; None where it is unknown or not finite."""
-    side, _, relation = key.partition(":")
-    if relation:
+    side, is_relation, relation = key.partition(":")
+    if is_relation:
         values: Numbers = cache.relation_values(atlas, relation, side)
     elif key in HEAD_COLUMNS:
         values = cache.head_column(atlas, key)

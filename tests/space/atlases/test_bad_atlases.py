@@ -153,7 +153,7 @@ def test_no_damage_reaches_another_atlas(both: tuple[Services, Path], seed: int)
 def test_pages_of_hostile_names_are_built(served: Services, tmp_path: Path) -> None:
     atlas = Atlas.open(write_atlas_of_hostile_names(tmp_path / "names", PREBUILT))
     services = replace(served, whole_atlases=ShownAtlases({atlas.model: atlas, GOOD: served.atlas(GOOD)}))
-    assert use_pages_of(services, atlas.model) == [True] * 3 + [False] + [True] + [False] + [True] * 2  # no "copying"
+    assert use_pages_of(services, atlas.model) == [True] * 3 + [False] + [True] + [False] + [True] * 6  # no "copying"
     use_endpoints_of(services, atlas.model)
     assert all(use_pages_of_all(services))
     content = open_page(services, head, {"model": atlas.model, "layer": "26", "head": "2"})
