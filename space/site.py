@@ -13,10 +13,11 @@ from gradio.routes import App, ORJSONResponse
 from starlette.types import ASGIApp
 
 from space.endpoints import build_endpoints, endpoints
-from space.pages import about, ask, compare, privacy, relation
+from space.pages import about, ask, catalogue, privacy, relation
 from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
 from space.pages.annotate.submit_route import submit_route
+from space.pages.compare import page as compare
 from space.pages.explore import page as explore
 from space.pages.explore.site_image import site_image_route
 from space.pages.head import page as head
@@ -46,6 +47,7 @@ EXPLORER_PAGES = {
     "search": search,
     "try": trying,
     "compare": compare,
+    "catalogue": catalogue,
 }  # by path; the content of these pages depends only on their address
 EXPLORER_LINKS = {
     "Heads": "",
@@ -86,7 +88,7 @@ def build_site(services: Services) -> gr.Blocks:
         build_endpoints(services)
     for path in filter(None, EXPLORER_PAGES):
         name = next((name for name, listed in EXPLORER_LINKS.items() if listed == path), path.capitalize())
-        with site.route(name, path, show_in_navbar=path in EXPLORER_LINKS.values()) as page:
+        with site.route(name, path, show_in_navbar=False) as page:
             build_viewer(services, page, EXPLORER_PAGES)
     with site.route("Organise", "organise", show_in_navbar=False) as page:
         organise.build(services, page)
@@ -95,7 +97,7 @@ def build_site(services: Services) -> gr.Blocks:
     with site.route("Privacy", "privacy", show_in_navbar=False) as page:
         privacy.build(services, page)
     for name, path, build in GRADIO_PAGES:
-        with site.route(name, path) as page:
+        with site.route(name, path, show_in_navbar=False) as page:
             build(services, page)
     return site
 
@@ -145,7 +147,7 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     return {
         "theme": theme,
         "js": (STATIC / "keys.js").read_text(encoding="utf-8"),
-        "head": study_form_tags() + script_tag("models.js"),
+        "head": study_form_tags() + script_tag("models.js") + script_tag("scatter.js") + script_tag("catalogue.js"),
         "favicon_path": STATIC / "icon.svg",
         "i18n": gr.I18n(en={"common.complete": "Done"}),  # a text that Gradio lacks; screen readers read it out
         "footer_links": [],

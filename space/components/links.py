@@ -63,6 +63,17 @@ def link_to_relations(model: str = "") -> str:
     return "relation" + (f"?{urlencode({'model': model})}" if model else "")
 
 
+def link_to_compare(model: str, other: str, view: str = "", **more: str | int) -> str:
+    """The address of two models side by side; `more` are further entries of its query, left out where empty."""
+    query = {"model": model, "other": other, "view": view, **more}
+    return "compare?" + urlencode({name: value for name, value in query.items() if value != ""})
+
+
+def link_to_catalogue(**query: str) -> str:
+    """The address of the catalogue of models; entries that are empty are left out."""
+    return "catalogue?" + urlencode({name: value for name, value in query.items() if value})
+
+
 def head_in_query(query: Mapping[str, str]) -> HeadId | None:
     """The head in the query of an address, even if the model has no such head; None without valid numbers."""
     layer, head = query.get("layer", ""), query.get("head", "")

@@ -22,6 +22,7 @@ EXPECTED_WORDS = {  # by address: words that must be visible
     "search?q=pronoun": "search",
     "try": "Try it",
     "compare": "compare",
+    "catalogue": "Every model that is mapped here",
     "models": "The models that are here",
     "ask?layer=26&head=2": "Ask a model about",
     "annotate": "Sign in with Hugging Face",

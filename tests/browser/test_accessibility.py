@@ -28,7 +28,12 @@ PAGES = (
         "head?layer=99&head=2",
     ),
     *("relation", f"relation?name=noun_to_pronoun&model={MODEL}&layer=26&head=2", "search", "search?q=pronouns"),
-    *("search?q=spain", "compare"),
+    "search?q=spain",
+    "compare",
+    "compare?view=heads&layer=23&head=4",
+    "compare?view=relations",
+    "compare?view=scatter&x_from=500",
+    "catalogue?sort=-size",
 )
 OTHERS = ("models", "ask?layer=26&head=2", "annotate", "agreement", "organise", "about", "privacy", "nosuch")
 

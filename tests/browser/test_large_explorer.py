@@ -18,6 +18,7 @@ PAGES = (
     *(f"?model={MODEL}", f"?model={MODEL}&colour=relation:copying", f"head?model={MODEL}&layer=0&head=0"),
     *(f"relation?name=copying&model={MODEL}&layer=0&head=0", "relation?name=copying", "search?q=%3Cscript%3E"),
     *(f"search?q=right+to+left&model={MODEL}", f"compare?model={MODEL}", "compare"),
+    *(f"compare?model={MODEL}&other={MODEL}&view=scatter&x_from=500", "catalogue"),
 )
 
 

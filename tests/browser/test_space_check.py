@@ -28,6 +28,7 @@ HELD = {  # an address: what its first HTML holds
     "search?q=pronoun": "pronoun",
     "try?source=he": "Live questions are off",
     "compare": "SmolLM2-135M-Instruct",
+    "catalogue": "SmolLM2-135M-Instruct",
 }
 
 
@@ -44,7 +45,7 @@ def test_the_upload_starts_serves_and_ends_as_on_a_space(hub: LoopbackHub, tmp_p
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "The app starts, runs and stops as on a Space." in run.stdout
-    assert run.stdout.count(": OK\n") == 13
+    assert run.stdout.count(": OK\n") == 14
     assert hub.repositories["dataset", "tester/judgments"].private
     assert (tmp_path / "pictures" / "privacy.png").stat().st_size > 10_000
 

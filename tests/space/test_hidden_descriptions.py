@@ -114,7 +114,11 @@ def page_texts(used: Services, heads: list[HeadId]) -> list[str]:
         "relation": [{}, *({"name": name, "model": MODEL} for name in names), {"name": names[0]}],
         "search": [{}, {"q": " he"}, {"q": "pronoun"}, *searches],
         "try": [{}, {"source": "he", "target": "him"}],
-        "compare": [{"model": MODEL, "other": MODEL}, {"describer": SCRIBE, "against": "offline"}],
+        "compare": [
+            *({"model": MODEL, "other": MODEL, "view": view} for view in ("", "scatter")),
+            {"describer": SCRIBE, "against": "offline"},
+        ],
+        "catalogue": [{}, {"q": "instruct", "sort": "-described"}],
     }
     assert queries.keys() == EXPLORER_PAGES.keys()
     texts = []

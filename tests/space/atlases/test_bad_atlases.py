@@ -24,7 +24,8 @@ from space.components.markup import Html
 from space.components.preview_image import PreviewText, draw_preview
 from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
-from space.pages import compare, relation
+from space.pages import catalogue, relation
+from space.pages.compare import page as compare
 from space.pages.explore import page as explore
 from space.pages.head import page as head
 from space.pages.search import page as search
@@ -65,7 +66,8 @@ def use_pages_of(services: Services, model: str) -> list[bool]:
         (head, {**one, "layer": "26", "head": "2"}),
         (relation, {**one, "name": "copying", "layer": "26", "head": "2"}),
         (search, {**one, "q": "word"}),
-        (compare, {**one, "other": model}),
+        *((compare, {**one, "other": model, "view": view}) for view in ("describers", "scatter")),
+        *((compare, {**one, "other": GOOD, "view": view}) for view in ("heads", "relations", "scatter")),
     ]
     pages = [open_page(services, page, query) for page, query in queries]
     for page in pages:
@@ -81,6 +83,7 @@ def use_pages_of_all(services: Services) -> list[bool]:
         (relation, {}),
         (search, {"q": " he"}),
         (compare, {}),
+        (catalogue, {}),
     )
     assert health_report(services)["status"] == "ok"
     for endpoint in for_models.endpoints(services):
@@ -151,7 +154,7 @@ def test_no_damage_reaches_another_atlas(both: tuple[Services, Path], seed: int)
 def test_pages_of_hostile_names_are_built(served: Services, tmp_path: Path) -> None:
     atlas = Atlas.open(write_atlas_of_hostile_names(tmp_path / "names", PREBUILT))
     services = replace(served, whole_atlases=ShownAtlases({atlas.model: atlas, GOOD: served.atlas(GOOD)}))
-    assert use_pages_of(services, atlas.model) == [True] * 3 + [False] + [True] + [False] + [True] * 2  # no "copying"
+    assert use_pages_of(services, atlas.model) == [True] * 3 + [False] + [True] + [False] + [True] * 6  # no "copying"
     use_endpoints_of(services, atlas.model)
     assert all(use_pages_of_all(services))
     content = open_page(services, head, {"model": atlas.model, "layer": "26", "head": "2"})

@@ -24,7 +24,8 @@ from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
 from space.endpoints import people as for_people
 from space.endpoints import weights as for_weights
-from space.pages import about, compare, relation
+from space.pages import about, relation
+from space.pages.compare import page as compare
 from space.pages.explore import page as explore
 from space.pages.head import page as head
 from space.services import Services, open_services
@@ -143,9 +144,9 @@ def test_links_to_pairs_say_which(both: Services) -> None:
 
 
 def test_two_models_and_two_describers_are_compared(both: Services) -> None:
-    shown = compare.build_content(both, {"model": MODEL, "other": SMALL}).html
-    assert "20 (7.4 %)" in shown
-    assert "heads whether there is a pattern" in shown
+    models = {"model": MODEL, "other": SMALL}
+    assert "20 (7.4 %)" in compare.build_content(both, models).html
+    assert "heads whether there is a pattern" in compare.build_content(both, {**models, "view": "describers"}).html
 
 
 @pytest.mark.parametrize("page", [explore, head, relation, compare])

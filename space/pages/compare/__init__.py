@@ -1,0 +1,1 @@
+"""Two models, or two describers of one model, side by side."""
