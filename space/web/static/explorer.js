@@ -1,7 +1,7 @@
 // The explorer in the browser. The content of an address is in the page's first HTML. Once Gradio has loaded, its view
 // takes that content over; from then on links and forms to explorer pages load in place. Every state is an address.
 const explorer = (() => {
-  const PAGES = /^(|head|relation|search|compare|try)$/;
+  const PAGES = /^(|head|relation|search|compare|try|sentence)$/;
   let view = null, events = null, wanted = null, asked = 0, push = false;
   const base = new URL('.', document.baseURI);
   const here = () => location.pathname.slice(base.pathname.length) + location.search;
