@@ -37,10 +37,10 @@ UNREADABLE_MESSAGE = (
     "The model cannot be read here, so questions are not answered. Please tell the person who runs this site."
 )
 NOT_RUN_MESSAGE = "The model cannot be run here. Please tell the person who runs this site."
-LiveQuestion = (  # a source with a target or None; pairs; or a head on a sentence
-    tuple[str, str | None] | tuple[tuple[str, str], ...] | SentenceQuestion
-)
-LiveAnswer = Probe | OwnPairsResult | HeadOnSentence
+ProbeQuestion = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with a target or None; or pairs
+ProbeAnswer = Probe | OwnPairsResult
+LiveQuestion = ProbeQuestion | SentenceQuestion
+LiveAnswer = ProbeAnswer | HeadOnSentence
 
 
 def run_worker(

@@ -37,6 +37,7 @@ PAGES = {  # each page with the parameters that it reads
     "search": ("q", "model", "kind", "page"),
     "try": ("source", "target", "pairs", "side", "tau"),
     "compare": ("model", "other", "describer", "against"),
+    "sentence": ("model", "layer", "head", "text"),
     "annotate": ("study", "layer", "head", "code"),
     "agreement": ("study",),
     "organise": ("study", "item", "key"),

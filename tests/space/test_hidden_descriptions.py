@@ -116,6 +116,7 @@ def page_texts(used: Services, heads: list[HeadId]) -> list[str]:
         "search": [{}, {"q": " he"}, {"q": "pronoun"}, *searches],
         "try": [{}, {"source": "he", "target": "him"}],
         "compare": [{"model": MODEL, "other": MODEL}, {"describer": SCRIBE, "against": "offline"}],
+        "sentence": [query | {"text": text} for query in of_heads for text in ("", "he")],
     }
     assert queries.keys() == EXPLORER_PAGES.keys()
     texts = []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from maps.atlas.reader import Atlas
 from maps.atlas.readings import reading_phrase
 from maps.errors import MapsError
-from maps.experiments.sentence_results import MAX_TEXT_LENGTH, HeadOnSentence, SentenceQuestion
+from maps.experiments.sentence_results import MAX_TEXT_LENGTH, SentenceQuestion
 from maps.text import escape_invisible
 from maps.types import HeadId
 from maps.weights.bundled import BUNDLED_MODEL
@@ -51,7 +51,6 @@ def finish(services: Services, query: Mapping[str, str], request: HasRequest | N
         return build_content(services, query)
     try:
         found = ask_within_limit(services, SentenceQuestion(head, read_sentence(query)), request)
-        assert isinstance(found, HeadOnSentence)
         answer = answer_html(found)
     except MapsError as error:
         answer = notice(str(error), "problem")

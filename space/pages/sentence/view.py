@@ -157,8 +157,9 @@ def positions_table(found: HeadOnSentence) -> Html:
     titles = join_html(Html('<th scope="col">{}</th>').format(name) for name in COLUMNS)
     rows = join_html(position_row(found, each, each.length / longest) for each in found.positions)
     return Html(
-        '<div class="scroll" tabindex="0" role="region" aria-label="Each position"><table class="positions"><caption>The '
-        "first {} of the {} tokens of each list</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+        '<div class="scroll" tabindex="0" role="region" aria-label="Each position"><table class="positions">'
+        "<caption>The first {} of the {} tokens of each list</caption>"
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
     ).format(SHOWN_TARGETS, COMPARED_TARGETS, titles, rows)
 
 
