@@ -25,6 +25,7 @@ MAX_ROWS_PER_HEAD = {
     ),
     **dict.fromkeys(("detections", "predictions"), 10_000),
 }
+MAX_KEYS = 100  # of a query
 MAX_PAIRS = 1_000_000  # of a relation
 MAX_RANDOM_HEADS = 100_000  # of a layer
 MAX_MICROSECONDS = 253_402_300_799_999_999  # the end of the year 9999
@@ -37,6 +38,7 @@ SHARES = (
 )
 TOKEN_IDS = ("source_id", "source_ids", "target_id", "target_ids", "query_id", "key_ids")
 MEASURES = ("input_skewness", "target_kurtosis", "scores", "key_scores")  # they may be negative
+TARGET_LISTS, KEY_LISTS = ("target_ids", "targets", "scores"), ("key_ids", "keys", "key_scores")
 KEYS = {  # columns that no two rows of a table share
     **{"heads": ("layer", "head"), "concentration": ("layer", "head")},
     **dict.fromkeys(("mappings", "heldout", "suppressive"), ("layer", "head", "rank")),
@@ -114,8 +116,9 @@ def check_column(column: pa.ChunkedArray, name: str, table: str, sizes: AtlasSiz
     if column.null_count and name not in NULLABLE_COLUMNS:
         raise ValueError(f"a row lacks {name}")
     if pa.types.is_list(column.type):
-        if name in ("target_ids", "targets", "scores") and highest(pc.list_value_length(column)) > sizes.targets:
-            raise ValueError(f"a row has more than {sizes.targets} {name}")
+        longest = sizes.targets if name in TARGET_LISTS else MAX_KEYS
+        if name in (*TARGET_LISTS, *KEY_LISTS) and highest(pc.list_value_length(column)) > longest:
+            raise ValueError(f"a row has more than {longest} {name}")
         column = pc.list_flatten(column)
         if column.null_count:
             raise ValueError(f"a list of {name} has a gap")
@@ -137,15 +140,16 @@ def check_numbers(column: pa.ChunkedArray, name: str, allowed: Range) -> None:
 
 def check_equal_lengths(content: pa.Table) -> None:
     """Every mapping has as many target ids as targets and scores, every query as many key ids as keys and scores."""
-    for group in (("target_ids", "targets", "scores"), ("key_ids", "keys", "key_scores")):
-        check_lengths_of(content, [name for name in group if name in content.column_names])
+    check_lengths_of(content, TARGET_LISTS, "a mapping has not as many targets as scores")
+    check_lengths_of(content, KEY_LISTS, "a query has not as many keys as scores")
 
 
-def check_lengths_of(content: pa.Table, names: Sequence[str]) -> None:
+def check_lengths_of(content: pa.Table, lists: Sequence[str], problem: str) -> None:
+    names = [name for name in lists if name in content.column_names]
     names = [name for name in names if pa.types.is_list(content.schema.field(name).type)]
     lengths = [pc.list_value_length(content[name]).combine_chunks() for name in names]
     if any(not each.equals(lengths[0]) for each in lengths[1:]):
-        raise ValueError(f"a row has not as many {names[0]} as {names[-1]}")
+        raise ValueError(problem)
 
 
 def check_unique(keys: pa.Table) -> None:

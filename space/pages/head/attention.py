@@ -13,6 +13,7 @@ EXPLANATION = (
     "On the left, tokens for which the head looks most strongly. On the right, the tokens that each would attend to "
     "most, highest first. This is read from the query and key weights, whatever the distance between two tokens."
 )
+MAX_QUERIES = 30
 MEASURES = {  # in words, in the order in which they are shown
     "previous_token": "attention to the token before",
     "first_token": "attention to the first token of the text",
@@ -30,7 +31,9 @@ def attention_section(atlas: Atlas, head: HeadId) -> Html:
     scores = atlas.table("attention_scores", head=head).to_pylist()
     if not queries and not scores:
         return Html("")
-    listed = Html('<p class="hint">{}</p>{}').format(EXPLANATION, mapping_list([query_row(row) for row in queries]))
+    listed = Html('<p class="hint">{}</p>{}').format(
+        EXPLANATION, mapping_list([query_row(row) for row in queries[:MAX_QUERIES]])
+    )
     return Html("<h2>What it looks at</h2>{}{}").format(score_bars(scores), listed if queries else "")
 
 
