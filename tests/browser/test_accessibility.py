@@ -28,7 +28,7 @@ PAGES = (
         "head?layer=99&head=2",
     ),
     *("relation", f"relation?name=noun_to_pronoun&model={MODEL}&layer=26&head=2", "search", "search?q=pronouns"),
-    "compare",
+    *("compare", "sentence?layer=26&head=2"),
 )
 OTHERS = ("models", "ask?layer=26&head=2", "annotate", "agreement", "organise", "about", "privacy", "nosuch")
 

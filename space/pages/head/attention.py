@@ -15,12 +15,12 @@ EXPLANATION = (
 )
 MAX_QUERIES = 30
 MEASURES = {  # in words, in the order in which they are shown
-    "previous_token": "attention to the token before",
-    "first_token": "attention to the first token of the text",
-    "current_token": "attention to the token itself",
-    "duplicate_token": "attention to an earlier occurrence of the same token",
-    "induction": "attention to the token that came after an earlier occurrence",
-    "same_token": "tokens that have themselves among the five that they attend to most",
+    "previous_token": "of its attention is on the token before",
+    "first_token": "of its attention is on the first token of the text",
+    "current_token": "of its attention is on the token itself",
+    "duplicate_token": "of its attention is on an earlier occurrence of the same token, where there is one",
+    "induction": "of its attention is on the token that came after the earlier occurrence",
+    "same_token": "of tokens have themselves among the five that they attend to most",
 }
 ORIGINS = {RUN_ORIGIN: "from a run", WEIGHTS_ORIGIN: "from the weights"}
 

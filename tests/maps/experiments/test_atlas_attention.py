@@ -184,6 +184,6 @@ def test_a_model_that_is_read_but_not_run_says_so(atlas: Atlas, small_model: Pat
 def test_known_attention_heads_of_the_bundled_model_are_found() -> None:
     model = Model.open("smollm2")
     scores = measure_attention_scores(atlas_attention.open_network(model))
-    assert float(scores["previous_token"].max()) > 0.8
+    assert float(scores["previous_token"].max()) > 0.6
     assert float(scores["induction"].max()) > 0.5
     assert float(scores["first_token"].mean()) > 0.3

@@ -43,8 +43,8 @@ def test_queries_and_scores_are_shown_with_their_origin(tmp_path: Path) -> None:
     html = attention_section(atlas, HEAD)
     assert html.startswith("<h2>What it looks at</h2>")
     assert re.findall(r"<b>(\d+ %)</b>.*?<span>(.*?) <small>\((.*?)\)</small>", html) == [
-        ("88 %", "attention to the token before", "from a run"),
-        ("25 %", "tokens that have themselves among the five that they attend to most", "from the weights"),
+        ("88 %", "of its attention is on the token before", "from a run"),
+        ("25 %", "of tokens have themselves among the five that they attend to most", "from the weights"),
     ]
     assert re.findall(r'<li value="(\d+)">', html) == ["1", "2"]
     assert html.index("</i>a") < html.index("</i>x") < html.index("</i>b") < html.index("</i>c")
