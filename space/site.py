@@ -24,6 +24,7 @@ from space.pages.head import page as head
 from space.pages.models import page as models
 from space.pages.organise import page as organise
 from space.pages.search import page as search
+from space.pages.sentence import page as sentence
 from space.pages.try_it import page as trying
 from space.services import Services
 from space.studies.headlines import head_headlines
@@ -48,6 +49,7 @@ EXPLORER_PAGES = {
     "try": trying,
     "compare": compare,
     "catalogue": catalogue,
+    "sentence": sentence,
 }  # by path; the content of these pages depends only on their address
 EXPLORER_LINKS = {
     "Heads": "",

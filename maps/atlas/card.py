@@ -26,6 +26,8 @@ TABLE_DESCRIPTIONS = {
     "concentration": "how concentrated the targets of every head are, compared with random heads",
     "random_heads": "how concentrated the targets of random heads are",
     "checks": "named checks that a head's mappings support, and how many of them do",
+    "attention": "the queries on which every head acts most strongly, with the keys that they attend to most",
+    "attention_scores": "simple attention scores of every head, from its weights or from a run",
     "random": "how many random heads implement a relation, compared with the model's own",
 }
 

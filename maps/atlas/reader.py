@@ -54,7 +54,7 @@ def write_table(folder: Path, name: str, content: pa.Table) -> None:
 
 REPAIRS = dict.fromkeys(  # of tables that need no mapping
     ("scores", "checks", "concentration", "random_heads"), "delete it; `python -m maps score` makes it again"
-)
+) | dict.fromkeys(("attention", "attention_scores"), "delete it; `python -m maps map --attention` makes it again")
 
 
 @contextmanager

@@ -129,7 +129,13 @@ SCHEMAS = {
     ),
     "random_heads": table_by_head(("seed", INTEGER), *columns(NUMBER, "target_entropy", "target_kurtosis")),
     "checks": table_by_head(("check", TEXT), ("support", INTEGER), ("by_chance", NUMBER), ("mapping_hash", TEXT)),
+    "attention": table_by_head(
+        *[*columns(INTEGER, "rank", "query_id"), ("query", TEXT), ("saliency", NUMBER)],
+        *[("key_ids", pa.list_(INTEGER)), ("keys", pa.list_(TEXT)), ("key_scores", pa.list_(NUMBER))],
+    ),
+    "attention_scores": table_by_head(("measure", TEXT), ("value", NUMBER), ("origin", TEXT)),
 }
+WEIGHTS_ORIGIN, RUN_ORIGIN = "weights", "run"  # in `attention_scores`: read from the weights, or measured in a run
 LAYER_TABLES = ("heads", "mappings", "heldout", "relations", "hits")  # made by `map`, layer by layer
 OPTIONAL_LAYER_TABLES = ("suppressive",)
 NULLABLE_COLUMNS = frozenset(

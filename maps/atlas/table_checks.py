@@ -6,6 +6,7 @@ missing or infinite values where none may be, valid UTF-8 and texts of a sane le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -19,9 +20,12 @@ from maps.atlas.schema import NULLABLE_COLUMNS, SCHEMAS
 MAX_TABLE_BYTES = 4 << 30  # of a table in memory
 MAX_TEXT_BYTES = 1 << 16  # of one text
 MAX_ROWS_PER_HEAD = {
-    **dict.fromkeys(("descriptions", "patterns", "failures", "scores", "checks"), 1_000),
+    **dict.fromkeys(
+        ("descriptions", "patterns", "failures", "scores", "checks", "attention", "attention_scores"), 1_000
+    ),
     **dict.fromkeys(("detections", "predictions"), 10_000),
 }
+MAX_KEYS = 100  # of a query
 MAX_PAIRS = 1_000_000  # of a relation
 MAX_RANDOM_HEADS = 100_000  # of a layer
 MAX_MICROSECONDS = 253_402_300_799_999_999  # the end of the year 9999
@@ -30,15 +34,18 @@ SHARES = (
     *("beyond_copying", "suppression_beyond_copying"),
     *("detection", "detection_low", "detection_high", "detection_swapped"),
     *("lookalike", "lookalike_low", "lookalike_high", "generation", "generation_swapped", "generation_p"),
-    "stability",
+    *("stability", "value"),
 )
-TOKEN_IDS = ("source_id", "source_ids", "target_id", "target_ids")
-MEASURES = ("input_skewness", "target_kurtosis", "scores")  # they may be negative
+TOKEN_IDS = ("source_id", "source_ids", "target_id", "target_ids", "query_id", "key_ids")
+MEASURES = ("input_skewness", "target_kurtosis", "scores", "key_scores")  # they may be negative
+TARGET_LISTS, KEY_LISTS = ("target_ids", "targets", "scores"), ("key_ids", "keys", "key_scores")
 KEYS = {  # columns that no two rows of a table share
     **{"heads": ("layer", "head"), "concentration": ("layer", "head")},
     **dict.fromkeys(("mappings", "heldout", "suppressive"), ("layer", "head", "rank")),
     **dict.fromkeys(("relations", "hits"), ("layer", "head", "relation")),
     "pairs": ("relation", "pair"),
+    "attention": ("layer", "head", "rank"),
+    "attention_scores": ("layer", "head", "measure"),
 }
 
 
@@ -69,7 +76,7 @@ def value_range(table: str, column: str, sizes: AtlasSizes) -> Range:
         "layer": Range(sizes.layers[0], sizes.layers[-1]),
         "head": Range(0, MAX_RANDOM_HEADS - 1 if table == "random_heads" else sizes.heads - 1),
         "kv_head": Range(0, sizes.kv_heads - 1),
-        "rank": Range(first_rank, last_rank),
+        "rank": Range(1, MAX_ROWS_PER_HEAD[table]) if table == "attention" else Range(first_rank, last_rank),
         "created_at": Range(0, MAX_MICROSECONDS),
         **dict.fromkeys(SHARES, Range(0, 1)),
         **dict.fromkeys(TOKEN_IDS, Range(0, sizes.vocabulary - 1)),
@@ -109,8 +116,9 @@ def check_column(column: pa.ChunkedArray, name: str, table: str, sizes: AtlasSiz
     if column.null_count and name not in NULLABLE_COLUMNS:
         raise ValueError(f"a row lacks {name}")
     if pa.types.is_list(column.type):
-        if name in ("target_ids", "targets", "scores") and highest(pc.list_value_length(column)) > sizes.targets:
-            raise ValueError(f"a row has more than {sizes.targets} {name}")
+        longest = sizes.targets if name in TARGET_LISTS else MAX_KEYS
+        if name in (*TARGET_LISTS, *KEY_LISTS) and highest(pc.list_value_length(column)) > longest:
+            raise ValueError(f"a row has more than {longest} {name}")
         column = pc.list_flatten(column)
         if column.null_count:
             raise ValueError(f"a list of {name} has a gap")
@@ -131,12 +139,17 @@ def check_numbers(column: pa.ChunkedArray, name: str, allowed: Range) -> None:
 
 
 def check_equal_lengths(content: pa.Table) -> None:
-    """Every mapping has as many target ids as targets and scores."""
-    names = [name for name in ("target_ids", "targets", "scores") if name in content.column_names]
+    """Every mapping has as many target ids as targets and scores, every query as many key ids as keys and scores."""
+    check_lengths_of(content, TARGET_LISTS, "a mapping has not as many targets as scores")
+    check_lengths_of(content, KEY_LISTS, "a query has not as many keys as scores")
+
+
+def check_lengths_of(content: pa.Table, lists: Sequence[str], problem: str) -> None:
+    names = [name for name in lists if name in content.column_names]
     names = [name for name in names if pa.types.is_list(content.schema.field(name).type)]
     lengths = [pc.list_value_length(content[name]).combine_chunks() for name in names]
     if any(not each.equals(lengths[0]) for each in lengths[1:]):
-        raise ValueError("a mapping has not as many targets as scores")
+        raise ValueError(problem)
 
 
 def check_unique(keys: pa.Table) -> None:

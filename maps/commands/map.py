@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from maps.mapping.reading import AUTO
 from maps.text import pluralize
 
 if TYPE_CHECKING:
+    from maps.atlas.reader import Atlas
     from maps.mapping.mapper import MappingEngine
+    from maps.mapping.settings import MappingSettings
 
 ENGINES = ("process", "ray")
 
@@ -28,6 +31,7 @@ def add(commands: Subparsers[argparse.ArgumentParser]) -> None:
         epilog="example: python -m maps map smollm2 --out data/atlases/smollm2",
     )
     add_mapping_options(p, "the atlas's folder")
+    p.add_argument("--attention", action="store_true", help="also store what each head looks at (minutes)")
     p.add_argument("--name", help="what the model is called (default: its Hub id, or its folder's or file's name)")
     p.add_argument(
         "--engine", choices=ENGINES, default="process", help="compute in this process (default), or on a Ray cluster"
@@ -70,10 +74,22 @@ def run(arguments: argparse.Namespace) -> None:
     device = "cpu" if engine else arguments.device  # with Ray, --device is that of the workers
     was_finished = (out / "atlas.json").exists()
     atlas = map_model(model_from(arguments), out, settings, device, progress_bar, engine, arguments.name)
+    if arguments.attention:
+        was_finished = not store_attention(arguments, atlas, settings) and was_finished
     if was_finished:
         print_text(f"The atlas in {out} was already finished.")
         return
     print_text(f"Mapped {pluralize(len(atlas.head_ids), 'head')} of {atlas.model}: the atlas is in {out}.")
+
+
+def store_attention(arguments: argparse.Namespace, atlas: Atlas, settings: MappingSettings) -> bool:
+    """Adds to an atlas what its heads look at; returns False if that was there already."""
+    from maps.experiments.atlas_attention import add_attention
+    from maps.mapping.mapper import open_model
+
+    model = open_model(model_from(arguments), settings, arguments.device)
+    bar = partial(progress_bar, doing="reading attention")
+    return add_attention(atlas, model, bar, print_above_bar)
 
 
 def print_plan(arguments: argparse.Namespace) -> None:

@@ -59,10 +59,12 @@ def evaluate_attention(run: ExperimentRun, heads: Sequence[HeadId] = ()) -> Expe
     return run_layers("attention", run, opened, asked, list(selected), SCHEMAS, compute_layer)
 
 
-def compute_head_rows(circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequence[str]) -> tuple[list[Row], Row]:
+def compute_head_rows(
+    circuit: QueryKeyCircuit, head_id: HeadId, tokens: Sequence[str], count: int = QUERIES_PER_HEAD
+) -> tuple[list[Row], Row]:
     """One head's rows of `attention`, one for each query, and its row of `attention_heads` without the key head."""
     head, size = head_id.head, len(circuit.sources)
-    queries, saliency = circuit.salient_queries(head, QUERIES_PER_HEAD)
+    queries, saliency = circuit.salient_queries(head, count)
     query_vectors = circuit.exact_weights.compute_queries(circuit.source_rows(queries))[:, head]  # (queries, d_h)
     keys = circuit.top_keys(query_vectors, head, KEYS_PER_QUERY)
     sample = torch.arange(0, size, max(1, size // SAMPLE_SIZE), device=queries.device)[:SAMPLE_SIZE]

@@ -132,6 +132,11 @@ class HookedModel:
         """The same without logits, for hooks that look at the layers."""
         self._run(self.network.base_model, ids, cache)
 
+    def run_attention(self, ids: Tensor, cache: Any = None) -> tuple[Tensor, ...]:
+        """The attention of each layer in a pass over tokens (n, T): (n, H, T, T), from the third axis to the fourth."""
+        weights: tuple[Tensor, ...] = self._run(self.network.base_model, ids, cache, output_attentions=True).attentions
+        return weights
+
     def _run(self, module: Any, ids: Tensor, cache: Any, **further: Any) -> Any:
         before = 0 if cache is None else cache.get_seq_length()
         seen = torch.ones(len(ids), before + ids.shape[1], dtype=torch.long, device=ids.device)

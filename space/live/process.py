@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
+from maps.experiments.sentence_results import SentenceQuestion
 from maps.weights.bundled import BUNDLED_MODEL, bundled_file
 from space.live.reading import LiveReading, choose_live_reading
 from space.live.worker import LiveAnswer, LiveQuestion, run_worker
@@ -27,14 +28,12 @@ FIRST_ANSWER_SECONDS = 120.0  # limit for the first question, which loads the we
 LATER_ANSWER_SECONDS = 20.0  # limit for any other question
 SLOW_FIRST_ANSWER_SECONDS, SLOW_LATER_ANSWER_SECONDS = 240.0, 120.0  # the same in a slow reading
 RETRY_SECONDS = 600.0  # between attempts to download the weights
-BUSY_MESSAGE = "Too many questions are waiting; try again in a minute, or run the command below on your own machine."
-LOST_MESSAGE = "The computation stopped without an answer; ask again, or run the command below on your own machine."
+BUSY_MESSAGE = "Too many questions are waiting; try again in a minute."
+LOST_MESSAGE = "The computation stopped without an answer; ask again."
 DOWNLOADING_MESSAGE = "The weights are being downloaded from the Hub, which takes about a minute; try again then."
 NOT_SHOWN_MESSAGE = "Live questions are off on this site: the model that answers them is not shown here."
 NOT_INSTALLED_MESSAGE = "Live questions are off on this site: the weights of the model are not installed."
-TIMEOUT_MESSAGE = (
-    "The computation took too long and was stopped; ask again, or run the command below on your own machine."
-)
+TIMEOUT_MESSAGE = "The computation took too long and was stopped; ask again."
 
 
 class Worker(NamedTuple):
@@ -132,6 +131,8 @@ class LiveModel:
         worker, timeout = self._worker, self.later_answer_seconds
         if worker is None or not is_alive(worker, self.later_answer_seconds):
             worker, timeout = self._start_worker(), self.first_answer_seconds
+        if isinstance(question, SentenceQuestion):  # the first one builds the network
+            timeout = self.first_answer_seconds
         try:
             worker.pipe.send(question)
             if not worker.pipe.poll(timeout):

@@ -1,5 +1,7 @@
 """The child process: it keeps the model in memory, reads questions from a pipe and writes the answers to it.
 
+The network that runs, half a gigabyte more, is built when the first sentence is asked.
+
 Only the child imports torch, when it starts.
 """
 
@@ -8,16 +10,19 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maps.atlas.readings import PAPER_READING
 from maps.errors import MapsError
+from maps.experiments.sentence_results import HeadOnSentence, SentenceQuestion
 from maps.mapping.probe_results import OwnPairsResult, Probe
 from maps.types import no_progress_bar
 
 if TYPE_CHECKING:
+    from maps.experiments.hooked_model import HookedModel
     from maps.mapping.model import Model
 
 OTHER_WEIGHTS_MESSAGE = (
@@ -31,8 +36,11 @@ OTHER_CALIBRATION_MESSAGE = (
 UNREADABLE_MESSAGE = (
     "The model cannot be read here, so questions are not answered. Please tell the person who runs this site."
 )
-LiveQuestion = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with a target or None; or pairs
-LiveAnswer = Probe | OwnPairsResult
+NOT_RUN_MESSAGE = "The model cannot be run here. Please tell the person who runs this site."
+ProbeQuestion = tuple[str, str | None] | tuple[tuple[str, str], ...]  # a source with a target or None; or pairs
+ProbeAnswer = Probe | OwnPairsResult
+LiveQuestion = ProbeQuestion | SentenceQuestion
+LiveAnswer = ProbeAnswer | HeadOnSentence
 
 
 def run_worker(
@@ -103,6 +111,26 @@ def answer_question(model: Model, question: LiveQuestion) -> LiveAnswer:
     import maps
     from maps.mapping.probe import score_own_pairs
 
+    if isinstance(question, SentenceQuestion):
+        return answer_sentence(model, question)
     if len(question) == 2 and isinstance(question[0], str):
         return maps.probe(model, *question)
     return score_own_pairs(model, question, no_progress_bar)
+
+
+def answer_sentence(model: Model, question: SentenceQuestion) -> HeadOnSentence:
+    from maps.experiments.sentence import run_sentence
+
+    return run_sentence(running_network(model), question)
+
+
+@lru_cache(maxsize=1)
+def running_network(model: Model) -> HookedModel:
+    """The model as transformers runs it; kept. Raises MapsError with a sentence for visitors."""
+    from maps.experiments.bundled_network import open_bundled_network
+
+    try:
+        return open_bundled_network(model)
+    except MapsError as error:
+        print(f"Sentences are not run: {error}", file=sys.stderr)
+        raise MapsError(NOT_RUN_MESSAGE) from error

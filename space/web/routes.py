@@ -44,7 +44,9 @@ class RouteRule:
 GET, POST = ("GET", "HEAD"), ("POST",)
 PAGE, FILE, PROGRAM, CALL, UPLOAD, LOGIN = RouteKind
 ROUTE_RULES = (
-    RouteRule("(head|relation|search|try|compare|catalogue)?/?", GET, PAGE, "the explorer", is_same_for_all=True),
+    RouteRule(
+        "(head|relation|search|try|compare|catalogue|sentence)?/?", GET, PAGE, "the explorer", is_same_for_all=True
+    ),
     RouteRule(
         "(models|ask|annotate|agreement|organise|about|privacy)/?", GET, PAGE, "the other pages", is_same_for_all=True
     ),

@@ -8,10 +8,20 @@ there is no limit, and only the address of the connection counts.
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import overload
 
-from space.live.worker import LiveAnswer, LiveQuestion
+from maps.experiments.sentence_results import HeadOnSentence, SentenceQuestion
+from space.live.worker import LiveAnswer, LiveQuestion, ProbeAnswer, ProbeQuestion
 from space.services import Services
 from space.web.sessions import HasRequest, login_name
+
+
+@overload
+def ask_within_limit(services: Services, question: SentenceQuestion, request: HasRequest | None) -> HeadOnSentence: ...
+
+
+@overload
+def ask_within_limit(services: Services, question: ProbeQuestion, request: HasRequest | None) -> ProbeAnswer: ...
 
 
 def ask_within_limit(services: Services, question: LiveQuestion, request: HasRequest | None) -> LiveAnswer:

@@ -34,6 +34,7 @@ PAGES = (
     "compare?view=relations",
     "compare?view=scatter&x_from=500",
     "catalogue?sort=-size",
+    "sentence?layer=26&head=2",
 )
 OTHERS = ("models", "ask?layer=26&head=2", "annotate", "agreement", "organise", "about", "privacy", "nosuch")
 

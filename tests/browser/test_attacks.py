@@ -38,6 +38,7 @@ PAGES = {  # each page with the parameters that it reads
     "try": ("source", "target", "pairs", "side", "tau"),
     "compare": ("model", "other", "describer", "against", "view", "x", "x_from"),
     "catalogue": ("q", "sort"),
+    "sentence": ("model", "layer", "head", "text"),
     "annotate": ("study", "layer", "head", "code"),
     "agreement": ("study",),
     "organise": ("study", "item", "key"),

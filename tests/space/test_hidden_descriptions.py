@@ -119,6 +119,7 @@ def page_texts(used: Services, heads: list[HeadId]) -> list[str]:
             {"describer": SCRIBE, "against": "offline"},
         ],
         "catalogue": [{}, {"q": "instruct", "sort": "-described"}],
+        "sentence": [query | {"text": text} for query in of_heads for text in ("", "he")],
     }
     assert queries.keys() == EXPLORER_PAGES.keys()
     texts = []

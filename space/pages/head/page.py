@@ -17,9 +17,11 @@ from space.atlases.hidden import hidden_heads
 from space.components import markup
 from space.components.links import link_to_ask, link_to_describe, link_to_head, link_to_model
 from space.components.markup import Html
+from space.pages.head.attention import attention_section
 from space.pages.head.descriptions import descriptions_side_by_side, evidence_list, headline_block
 from space.pages.head.judgments import judgments_section
 from space.pages.head.operations import operations_section
+from space.pages.head.sentence import sentence_section
 from space.services import Services
 from space.studies.headlines import head_headlines
 from space.web.addresses import requested_head
@@ -33,7 +35,7 @@ TEMPLATE = Html(
 <h2>What it promotes</h2>
 <p class="hint">On the left, the tokens on which the head acts most strongly. On the right, their targets:
 {targets_phrase}, highest first.</p>{mappings}
-<h2>Relations</h2>{relations}{operations}
+<h2>Relations</h2>{relations}{operations}{attention}{sentence}
 <h2>Descriptions</h2>{descriptions}{ask_link}{organisers_link}{evidence}
 <h2>Human judgments</h2>{judgments}
 <h2>Similar heads</h2>{similar_heads}
@@ -63,6 +65,8 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         mappings=markup.mapping_list(rows.mappings),
         relations=markup.relation_bars(rows.relations, settings["tau"], settings["min_pairs"], atlas.model, head),
         operations=operations_section(rows),
+        attention=attention_section(atlas, head),
+        sentence=sentence_section(services, atlas, head),
         descriptions=descriptions_side_by_side(rows, is_hidden, first_describer(services.whole_atlas(atlas.model))),
         ask_link=ASK_LINK.format(link_to_ask(atlas.model, head)),
         organisers_link=ORGANISERS_LINK.format(link_to_describe(atlas.model, head)),

@@ -9,7 +9,7 @@ from maps.analysis.classification import SCORE
 from maps.errors import MapsError
 from maps.text import pluralize
 from space.components.markup import Html
-from space.live.worker import LiveQuestion
+from space.live.worker import ProbeQuestion
 from space.pages.try_it.view import calibrate_commands, command_html, probe_command, relation_command_html
 from space.web.addresses import SIDE_LABELS
 
@@ -66,7 +66,7 @@ class TryQuestion:
         return f"“{self.source}” → “{self.target}”" if self.target else f"“{self.source}”"
 
     @property
-    def live_question(self) -> LiveQuestion:
+    def live_question(self) -> ProbeQuestion:
         return self.pairs or (self.source, self.target or None)
 
     def equivalent_command(self, reading: str) -> Html:

@@ -2,7 +2,7 @@
 // takes that content over; from then on links and forms to explorer pages load in place. Every state is an address.
 // On the other pages, this script only keeps the header's forms and the page's title.
 const explorer = (() => {
-  const PAGES = /^(|head|relation|search|compare|try|catalogue)$/;
+  const PAGES = /^(|head|relation|search|compare|try|catalogue|sentence)$/;
   let view = null, events = null, wanted = null, asked = 0, push = false, field = null, newest = null, shownView = null;
   const title = document.title;
   const base = new URL('.', document.baseURI);

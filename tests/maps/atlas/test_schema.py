@@ -60,6 +60,8 @@ def test_the_columns_are_those_of_the_contract() -> None:
         "concentration": "layer head target_entropy random_heads seed entropy_below kurtosis_below mapping_hash",
         "random_heads": "layer head seed target_entropy target_kurtosis",
         "checks": "layer head check support by_chance mapping_hash",
+        "attention": "layer head rank query_id query saliency key_ids keys key_scores",
+        "attention_scores": "layer head measure value origin",
     }
 
 

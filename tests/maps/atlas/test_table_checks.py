@@ -129,9 +129,32 @@ def promise_rows(folder: Path) -> None:
     path.write_bytes(content[: -8 - length] + footer + struct.pack("<I", len(footer)) + b"PAR1")
 
 
+def add_attention_rows(**values: object) -> Callable[[Path], None]:
+    """Adds both tables of attention with one good row and one that has these values."""
+    lists = {"key_ids": [1, 2], "keys": ["a", "b"], "key_scores": [1.0, -1.0]}
+    rows = {
+        "attention": {"layer": 0, "head": 0, "rank": 1, "query_id": 5, "query": "q", "saliency": 1.0, **lists},
+        "attention_scores": {"layer": 0, "head": 0, "measure": "induction", "value": 0.5, "origin": "run"},
+    }
+
+    def change(folder: Path) -> None:
+        for name, row in rows.items():
+            other = {key: value for key, value in values.items() if key in row}
+            content = [row, {**row, "layer": 1, **other}] if other else [row]
+            pq.write_table(pa.Table.from_pylist(content, schema=SCHEMAS[name]), folder / f"{name}.parquet")
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        (add_attention_rows(key_ids=[346, 1]), "attention.parquet is damaged (a key_ids is outside 0 to 345)"),
+        (add_attention_rows(key_scores=[1.0]), "(a query has not as many keys as scores)"),
+        (add_attention_rows(keys=["a"] * 101), "(a row has more than 100 keys)"),
+        (add_attention_rows(rank=0), "(a rank is outside 1 to 1000)"),
+        (add_attention_rows(layer=0), "(two rows have the same layer, head, "),
+        (add_attention_rows(value=1.5), "attention_scores.parquet is damaged (a value is outside 0 to 1); delete it; "),
         (too_many_rows, "mappings.parquet is damaged (it has 480 rows, but atlas.json allows 240)"),
         (fewer_heads, "heads.parquet is damaged (it has 7 rows, but atlas.json allows 8)"),
         (another_type, "heads.parquet is damaged (its columns are not those of the table heads)"),

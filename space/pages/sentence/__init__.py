@@ -1,0 +1,1 @@
+"""One head on a visitor's own sentence."""
