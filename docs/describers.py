@@ -70,11 +70,11 @@ rules.
 
 **A real small model.** Qwen2.5-Coder-1.5B-Instruct (4 bits, on two processor cores with llama.cpp's server) described
 30 heads, drawn at random, with 62 seconds and 1,200 tokens for each, and then scored its own sentences. It never says
-that it sees no pattern, so its presence is what saying "yes" to every head would give: {small_present} of these 30 heads
-have a pattern in the reference. Its detection is chance, with its own descriptions as with those of other heads; so nothing
-here tells whether the model cannot describe or cannot score. Read next to the reference, two of the thirty sentences
-name something that the head has (food and drink for L4H2, marks that end a sentence for L27H7). It shows that the
-commands work with such a server, not that such a model is of use.
+that it sees no pattern, so its presence is what saying "yes" to every head would give: {small_present} of these 30
+heads have a pattern in the reference. Its detection is chance, with its own descriptions as with those of other heads;
+so nothing here tells whether the model cannot describe or cannot score. Read next to the reference, two of the thirty
+sentences name something that the head has (food and drink for L4H2, marks that end a sentence for L27H7). It shows that
+the commands work with such a server, not that such a model is of use.
 
 **"The same few strings" is no finding in this reading.** Random heads too have the same few targets whatever they
 read, probably because all sources of a layer share the mean of the residual stream, of which a head makes the same each
@@ -96,9 +96,10 @@ def describers_page() -> str:
     header = ("describer", "heads", "with a pattern", "presence", "detection", "prediction", "by chance", "cost a head")
     table = markdown_table(header, map(table_row, rows))
     paper = pd.read_csv(PAPER_TABLE).set_index("describer").loc[OFFLINE]
+    small = next(row for row in rows if row["describer"] == SMALL_MODEL)
     remarks = REMARKS.format(
         paper_null=f"{paper['null_random_patterns']:.0f} of {paper['null_random']:.0f}",
-        small_present=round(next(row["precision"] * row["compared"] for row in rows if row["describer"] == SMALL_MODEL)),
+        small_present=round(small["precision"] * small["compared"]),
         recurring=sum("recurrence" in entry for entry in reference_entries()),
     )
     return PAGE_TEXT.format(table=table, remarks=remarks, commands=COMMANDS)

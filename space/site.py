@@ -13,6 +13,7 @@ from gradio.routes import App, ORJSONResponse
 from starlette.types import ASGIApp
 
 from space.endpoints import build_endpoints, endpoints
+from space.endpoints.heads import make_head_endpoint
 from space.pages import about, ask, catalogue, privacy, relation
 from space.pages.agreement import page as agreement
 from space.pages.annotate import page as annotate
@@ -20,7 +21,9 @@ from space.pages.annotate.submit_route import submit_route
 from space.pages.compare import page as compare
 from space.pages.explore import page as explore
 from space.pages.explore.site_image import site_image_route
+from space.pages.head import embedded as embedded_head
 from space.pages.head import page as head
+from space.pages.head.sharing import head_json_route
 from space.pages.models import page as models
 from space.pages.organise import page as organise
 from space.pages.search import page as search
@@ -30,9 +33,10 @@ from space.services import Services
 from space.studies.headlines import head_headlines
 from space.web.browser_storage import script_tag, study_form_tags
 from space.web.connections import ConnectionLimits
+from space.web.document import respond_not_found
 from space.web.downloads import one_time_route
-from space.web.first_html import Site, app_arguments, respond_not_found
-from space.web.header import SITE_SUMMARY, SITE_TITLE, PageText
+from space.web.first_html import Site, app_arguments, base_address
+from space.web.header import SITE_SUMMARY, SITE_TITLE, PageText, header_html
 from space.web.health import health_route
 from space.web.hub_login import login_error_handlers, login_routes
 from space.web.request_guard import RequestGuard, host_of
@@ -106,7 +110,7 @@ def build_site(services: Services) -> gr.Blocks:
 
 def explorer_site() -> Site:
     links = EXPLORER_LINKS | {name: path for name, path, _ in GRADIO_PAGES}
-    return Site(EXPLORER_PAGES, PAGE_TEXTS, links, head_headlines)
+    return Site(EXPLORER_PAGES, PAGE_TEXTS, links, {"head": embedded_head}, head_headlines)
 
 
 def not_found_handler(services: Services, site: Site) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -115,8 +119,8 @@ def not_found_handler(services: Services, site: Site) -> Callable[[Request, Exce
     async def respond(request: Request, _error: Exception) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
             return JSONResponse({"detail": "Not Found"}, status_code=404)
-        base = services.public_address or str(request.base_url).rstrip("/")
-        return respond_not_found(services, site, base)
+        header = header_html(services, site.links, "missing", "")
+        return respond_not_found(services, header, base_address(services, request))
 
     return respond
 
@@ -141,7 +145,7 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)
     site = explorer_site()
     settings = app_arguments(services, site)
-    settings["routes"].insert(0, site_image_route(services))
+    settings["routes"][:0] = [site_image_route(services), head_json_route(make_head_endpoint(services))]
     settings["routes"] += [health_route(services), one_time_route(services), upload_route(services)]
     settings["routes"] += [submit_route(services), *login_routes(services)]
     handlers = {404: not_found_handler(services, site)} | login_error_handlers(services)

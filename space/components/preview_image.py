@@ -78,7 +78,7 @@ def draw_site(preview: SitePreview) -> bytes:
     pen.rectangle((0, 0, IMAGE_SIZE[0], 12), fill=ACCENT_COLOUR)
     draw_line(pen, 44, "What do attention heads do?", 64, TEXT_COLOUR)
     subtitle = f"{len(preview.cells):,} heads of {preview.model}, read from their weights"
-    draw_line(pen, 126, subtitle[:70], 32, MUTED_COLOUR)
+    draw_line(pen, 126, subtitle[:76], 28, MUTED_COLOUR)
     for index, sentence in enumerate(preview.sentences):
         draw_line(pen, 190 + 46 * index, sentence[:62], 34, TEXT_COLOUR)
     draw_cells(pen, preview.cells, top=210 + 46 * len(preview.sentences))

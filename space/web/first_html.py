@@ -14,28 +14,27 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
-from html import escape
 from typing import Any, NamedTuple
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.report.headline import Headline
-from maps.text import escape_controls
 from maps.types import HeadId
-from space.components.markup import Html, join_html
+from space.components.markup import Html
 from space.services import Services
 from space.web.addresses import requested_head
-from space.web.assets import asset_address, serve_asset
+from space.web.assets import serve_asset
+from space.web.document import SCRIPTS, content_html, content_policy, head_tags, respond_embedded
 from space.web.downloads import table_response
-from space.web.header import SITE_TITLE, PageText, header_html
-from space.web.page import ExplorerPage, PageContent, article_html, missing_page, open_page
+from space.web.header import PageText, header_html
+from space.web.page import ExplorerPage, PageContent, open_page
 from space.web.reply_cache import ReplyCache
 from space.web.request_guard import frame_ancestors
 from space.web.routes import path_in_app
@@ -45,29 +44,20 @@ GRADIO_META_TAGS = re.compile(r'\s*<meta (?:property="og:|name="twitter:)[^>]*>'
 TITLE_TAG = re.compile(r"\s*<title>[^<]*</title>")
 BODY_TAG = re.compile(r"<body[^>]*>")
 SCRIPT_TAG = re.compile(r"<script(?=[\s>])")
-# Gradio compiles the functions of its events ('unsafe-eval') and writes styles into elements.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self'; manifest-src 'self'; "
-    "worker-src 'self' blob:; form-action 'self'; base-uri 'self'; frame-ancestors {ancestors}"
-)
-MAX_SUMMARY_LENGTH = 300  # characters in a link preview
-SITE_IMAGE = "look/site.png"
-SCRIPTS = join_html(
-    Html('<script src="{}"></script>').format(asset_address(name)) for name in ("grid.js", "explorer.js", "recent.js")
-)
 
 
 class Site(NamedTuple):
     """What the first HTML of a page is made from.
 
     `pages` are the explorer's by path, without slashes; `texts` the titles and summaries of the other pages by path;
-    `links` the paths in the navigation by label; `head_headlines` gives what is known about each head of an atlas.
+    `links` the paths in the navigation by label; `embedded` what other sites may frame
+    (`?embed=true`); `head_headlines` gives what is known about each head of an atlas.
     """
 
     pages: Mapping[str, ExplorerPage]
     texts: Mapping[str, PageText]
     links: Mapping[str, str]
+    embedded: Mapping[str, ExplorerPage]
     head_headlines: Callable[[Services, Atlas], dict[HeadId, Headline]]
 
 
@@ -83,19 +73,20 @@ class FirstHtmlMiddleware:
             return
         path = path_in_app(scope).strip("/")
         insert, exists, request = None, True, Request(scope)
+        if path in self.site.embedded and request.query_params.get("embed") == "true":
+            content = await in_turn(open_page, self.services, self.site.embedded[path], dict(request.query_params))
+            await respond_embedded(content, base_address(self.services, request))(scope, receive, send)
+            return
         if path in self.site.pages or path in self.site.texts:
             content = await self.content_of(path, dict(request.query_params))
             header = header_html(self.services, self.site.links, path, request.query_params.get("model", ""))
-            is_explorer, base = (
-                path in self.site.pages,
-                self.services.public_address or str(request.base_url).rstrip("/"),
-            )
+            is_explorer = path in self.site.pages
             insert = partial(
                 insert_content,
                 content=content,
                 path=path if is_explorer else None,
                 header=header,
-                base=base,
+                base=base_address(self.services, request),
                 address=str(request.url if is_explorer else request.url.replace(query="")),  # a query may hold a key
             )
             exists = content.exists
@@ -143,15 +134,15 @@ class HtmlRewriter:
         await self.send_on({"type": "http.response.body", "body": content})
 
 
-def content_policy(nonce: str, ancestors: str) -> str:
-    """The content security policy of a page: scripts with the nonce may run, and sites of `ancestors` may frame it."""
-    return CONTENT_SECURITY_POLICY.format(nonce=nonce, ancestors=ancestors)
-
-
 def is_html_page(start: Message) -> bool:
     """Whether a response is an HTML page with status 200."""
     content_type = MutableHeaders(raw=start["headers"]).get("content-type", "")
     return start["status"] == 200 and content_type.startswith("text/html")
+
+
+def base_address(services: Services, request: Request) -> str:
+    """The app's own address, without a slash at its end."""
+    return services.public_address or str(request.base_url).rstrip("/")
 
 
 def insert_content(html: str, content: PageContent, path: str | None, header: Html, base: str, address: str) -> str:
@@ -160,42 +151,6 @@ def insert_content(html: str, content: PageContent, path: str | None, header: Ht
     page = page.replace("</head>", head_tags(content, base, address) + "</head>", 1)
     body = str(header + (Html("") if path is None else content_html(content, path)) + SCRIPTS)
     return BODY_TAG.sub(lambda tag: tag.group() + body, page, count=1)
-
-
-def head_tags(content: PageContent, base: str, address: str) -> str:
-    """Title, link preview (Open Graph) and assets."""
-    title, summary = escape_controls(content.title), escape_controls(content.summary)
-    if len(summary) > MAX_SUMMARY_LENGTH:
-        summary = summary[:MAX_SUMMARY_LENGTH] + "…"
-    properties = {"og:title": title, "og:description": summary, "og:type": "website", "og:url": address}
-    properties |= {"og:site_name": SITE_TITLE, "og:image": f"{base}/{content.image_address or SITE_IMAGE}"}
-    tags = "".join(f'<meta property="{name}" content="{escape(value)}">' for name, value in properties.items())
-    return (
-        f'<title>{escape(title)}</title><meta name="description" content="{escape(summary)}">{tags}'
-        '<meta name="twitter:card" content="summary_large_image">'
-        f'<link rel="icon" type="image/svg+xml" href="{asset_address("icon.svg")}">'
-        f'<link rel="stylesheet" href="{asset_address("style.css")}">'
-    )
-
-
-def content_html(content: PageContent, path: str) -> Html:
-    """The content, which the scripts make usable before Gradio is there."""
-    return Html('<div id="first-look" class="gradio-container"><main id="main">{}</main></div>').format(
-        article_html(content, path)
-    )
-
-
-def respond_not_found(services: Services, site: Site, base: str) -> Response:
-    """A page with the header, for an address that leads nowhere. `base`: the app's own address, where links start."""
-    content = missing_page("There is no page at this address.")
-    html = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><base href="{escape(base)}/">'
-        f"{head_tags(content, base, base)}</head><body>{header_html(services, site.links, 'missing', '')}"
-        f"{content_html(content, 'missing')}{SCRIPTS}</body></html>"
-    )
-    policy = content_policy(secrets.token_urlsafe(16), frame_ancestors(services.is_on_space))
-    return HTMLResponse(html, status_code=404, headers={"content-security-policy": policy})
 
 
 def app_arguments(services: Services, site: Site) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from space.pages.head.descriptions import descriptions_side_by_side, evidence_li
 from space.pages.head.judgments import judgments_section
 from space.pages.head.operations import operations_section
 from space.pages.head.sentence import sentence_section
+from space.pages.head.sharing import sharing_section
 from space.services import Services
 from space.studies.headlines import head_headlines
 from space.web.addresses import requested_head
@@ -40,7 +41,7 @@ TEMPLATE = Html(
 <h2>Human judgments</h2>{judgments}
 <h2>Similar heads</h2>{similar_heads}
 <h2>Heads that share its value head</h2>{group_mates}
-<h2>Where this comes from</h2>{provenance}"""
+<h2>Where this comes from</h2>{provenance}{sharing}"""
 )
 
 ASK_LINK = Html('<p><a href="{}">Ask a language model about this head</a>, with a key of your own.</p>')
@@ -75,6 +76,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         similar_heads=similar_heads_table(atlas, head, headlines),
         group_mates=group_mates_sentence(atlas, head),
         provenance=provenance_list(atlas, rows),
+        sharing=sharing_section(services, atlas, head),
     )
     summary = headlines[head].plain_text or "Not described yet."
     image = link_to_head(atlas.model, head).replace("head?", "look/card.png?", 1)

@@ -17,6 +17,8 @@ const explorer = (() => {
     if (!shown) return;
     for (const grid of shown.querySelectorAll('.head-grid')) drawGrid(grid);
     if (localStorage.getItem('maps-is-organiser')) shown.querySelectorAll('.for-organisers').forEach(each => { each.hidden = false; });
+    for (const sample of shown.querySelectorAll('.sharing ~ details pre')) sample.textContent = sample.textContent.replaceAll('ADDRESS/', base);
+    for (const button of shown.querySelectorAll('.copy-link')) button.hidden = !navigator.clipboard;
     document.title = shown.dataset.title;
     markHeader();
   };
@@ -97,6 +99,10 @@ const explorer = (() => {
     if (!inside(url) || url.hash || !events) return;
     event.preventDefault();
     visit(relative(url), true);
+  });
+  document.addEventListener('click', event => {
+    const button = event.target.closest && event.target.closest('.look .copy-link');
+    if (button) navigator.clipboard.writeText(location.href).then(() => { button.textContent = 'Copied'; });
   });
   const address = form => {
     const fields = new URLSearchParams(new FormData(form)), url = new URL(form.getAttribute('action') || './', base);
