@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from maps.analysis.similar_heads import MappingIndex, similar_heads
 from maps.atlas.reader import Atlas, write_table
@@ -24,11 +26,17 @@ from space.endpoints import heads as for_heads
 from space.endpoints import models as for_models
 from space.endpoints import people as for_people
 from space.endpoints import weights as for_weights
+from space.endpoints.heads import make_head_endpoint
 from space.pages import about, relation
 from space.pages.compare import page as compare
 from space.pages.explore import page as explore
+from space.pages.explore.findings import best_findings, most_answered_pair
+from space.pages.head import embedded
 from space.pages.head import page as head
+from space.pages.head.sharing import head_json_route
 from space.services import Services, open_services
+from space.site import PAGE_TEXTS
+from space.web.document import respond_embedded
 from space.web.downloads import csv_chunks
 from space.web.first_html import insert_content
 from space.web.header import header_html
@@ -227,7 +235,7 @@ def test_the_content_follows_the_body_tag_of_gradios_page(both: Services) -> Non
     whole = insert_content(html, head.build_content(both, {"layer": "0", "head": "0"}), "head", header, "b", "c")
     assert '<body style="margin: 0"><header class="site-header"' in whole
     assert '</header><div id="first-look"' in whole
-    assert "&lt;" not in whole
+    assert "&lt;div" not in whole  # what is HTML stayed HTML
 
 
 def test_an_address_is_taken_apart_at_the_door() -> None:
@@ -350,3 +358,44 @@ def test_figures_take_the_colours_of_the_page(both: Services) -> None:
         assert not [colour for colour in (INK_COLOUR, QUIET_COLOUR, LINE_COLOUR) if f'"{colour}"' in text]
         assert '"background": "transparent"' in text
         assert '"renderer": "svg"' in text
+
+
+def test_a_head_is_passed_on_as_json_as_a_frame_and_as_a_citation(both: Services) -> None:
+    client = TestClient(Starlette(routes=[head_json_route(make_head_endpoint(both))]))
+    data = client.get("/look/head.json", params={"model": SMALL, "layer": 26, "head": 2})
+    assert data.json()["name"] == "L26H2"
+    assert len(data.json()["mappings"]) == 30
+    missing = client.get("/look/head.json", params={"model": SMALL, "layer": 99, "head": 2})
+    assert missing.status_code == 404
+    assert "has no head L99H2" in missing.json()["error"]
+    shown = respond_embedded(open_page(both, embedded, {"model": SMALL, "layer": "26", "head": "2"}), "http://app")
+    text = bytes(shown.body).decode()
+    assert "<script" not in text
+    assert '<base target="_blank" href="http://app/">' in text
+    assert shown.headers["content-security-policy"].endswith("frame-ancestors *")
+    whole = head.build_content(both, {"model": SMALL, "layer": "26", "head": "2"}).html
+    assert "Cite this head" in whole
+    assert "&amp;embed=true" in whole
+
+
+def test_the_first_page_opens_with_findings_and_an_answered_question(both: Services) -> None:
+    html = explore.build_content(both, {"model": SMALL}).html
+    assert html.index("Found in this model") < html.index("head-grid") < html.index("Use these data")
+    assert "Country → capital: 30 of 48 pairs" in html
+    assert re.search(r"Given .*, \d+ heads? of 270 ranks? ", html)
+
+
+def test_an_answered_pair_is_one_that_those_heads_hit(both: Services) -> None:
+    atlas = both.atlases[SMALL]
+    pair = most_answered_pair(atlas, 0.15)
+    assert pair is not None
+    for each in pair.heads:
+        rows = atlas.pairs(pair.relation, each).to_pylist()
+        assert [row["hit"] for row in rows if row["source"] == pair.source and row["target"] == pair.target] == [True]
+    named = {head for head, _ in best_findings(atlas, 0.15)}
+    assert len(named) == 3
+
+
+def test_every_page_has_a_title_of_its_own() -> None:
+    titles = [text.title for text in PAGE_TEXTS.values()]
+    assert len(set(titles)) == len(titles)
