@@ -64,7 +64,8 @@ def plain_document(content: PageContent, path: str, base: str, before: Html = Ht
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><base href="{escape(base)}/">'
-        f"{head_tags(content, base, base)}</head><body>{before}{content_html(content, path)}{after}</body></html>"
+        f'{head_tags(content, base, base)}</head><body class="plain">'
+        f"{before}{content_html(content, path)}{after}</body></html>"
     )
 
 
@@ -78,5 +79,6 @@ def respond_not_found(services: Services, header: Html, base: str) -> Response:
 def respond_embedded(content: PageContent, base: str) -> Response:
     """A page for frames on other sites: no script and nothing that is a person's. Its links open outside the frame."""
     document = plain_document(content, "embedded", base).replace("<base ", '<base target="_blank" ', 1)
+    document = document.replace('content="light dark"', 'content="light"', 1)  # a script would choose
     status = 200 if content.exists else 404
     return HTMLResponse(document, status_code=status, headers={"content-security-policy": EMBEDDED_POLICY})

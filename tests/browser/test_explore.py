@@ -29,10 +29,10 @@ def at(page: Page, layer: int, head: int) -> Position:
 
 
 def open_grid(explorer: BrowserTestApp, page: Page) -> Locator:
-    """The first page of the paper's reading, once Gradio's view has taken over; its grid's canvas."""
-    page.goto(f"{explorer.url}/?model=SmolLM2-135M-Instruct")
+    """The first page of the paper's reading, coloured by relations, once Gradio's view has taken over; its grid."""
+    page.goto(f"{explorer.url}/?model=SmolLM2-135M-Instruct&colour=category")
     expect(page.locator("#first-look")).to_have_count(0)
-    return page.locator("#view .head-grid canvas")
+    return page.locator("#view .head-grid .plot")
 
 
 def test_pointing_at_a_cell_tells_it_and_a_click_opens_it_in_place(explorer: BrowserTestApp, page: Page) -> None:
@@ -115,15 +115,15 @@ def test_another_colouring_changes_the_cells_and_the_words(explorer: BrowserTest
 def test_the_threshold_changes_which_heads_count(explorer: BrowserTestApp, page: Page) -> None:
     open_grid(explorer, page)
     expect(page.locator(".grid-title")).to_contain_text("20 of 270 heads")
-    page.get_by_role("slider", name="Threshold").fill("0.5")
+    page.get_by_role("slider", name="Minimum score").fill("0.5")
     expect(page.locator(".grid-title")).to_contain_text(
-        "9 of 270 heads implement or suppress a relation (score beyond copying 0.5"
+        "9 of 270 heads match a known relation"
     )
     assert "tau=0.5" in page.url
 
 
 def test_arrows_move_over_the_grid_and_enter_opens(explorer: BrowserTestApp, page: Page) -> None:
-    open_grid(explorer, page).focus()
+    open_grid(explorer, page).locator(".cell").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft"):
         page.keyboard.press(key)
     expect(page.locator(".pointed")).to_contain_text("L1H1")
@@ -164,8 +164,8 @@ def test_an_address_that_leads_nowhere_is_answered_in_words(
 
 def test_an_unknown_page_leads_back(explorer: BrowserTestApp, page: Page) -> None:
     page.goto(f"{explorer.url}/nowhere/at/all")
-    expect(page.get_by_role("heading", name="No such page")).to_be_visible()
-    page.get_by_role("link", name="All heads").click()
+    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+    page.get_by_role("link", name="all heads").click()
     expect(page.locator("#view .head-grid canvas")).to_be_visible()
 
 

@@ -64,7 +64,7 @@ def test_a_hostile_head_shows_its_strings_as_text(url: str, page: Page) -> None:
 
 def test_a_click_on_one_of_5120_heads_opens_it_in_place(url: str, page: Page) -> None:
     page.goto(f"{url}/?model={MODEL}")  # its figures, which come later, are not waited for
-    page.locator("#view .head-grid canvas").focus()
+    page.locator("#view .head-grid .cell").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")

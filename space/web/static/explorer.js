@@ -130,6 +130,10 @@ const explorer = (() => {
   window.addEventListener('popstate', () => { if (events && view) visit(here(), false); });
   document.body.classList.toggle('dark', matchMedia('(prefers-color-scheme: dark)').matches);  // as Gradio will
   markHeader();
+  new MutationObserver(() => {  // where the header's "Skip to the content" leads
+    const main = !document.getElementById('main') && document.querySelector('gradio-app main');
+    if (main) main.id = 'main';
+  }).observe(document.body, {childList: true, subtree: true});
   if (document.getElementById('first-look')) {  // Gradio has not loaded yet
     dress();
   } else if (!document.getElementById('view')) {  // Gradio gives all its pages the same title
