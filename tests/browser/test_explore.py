@@ -116,9 +116,7 @@ def test_the_threshold_changes_which_heads_count(explorer: BrowserTestApp, page:
     open_grid(explorer, page)
     expect(page.locator(".grid-title")).to_contain_text("20 of 270 heads")
     page.get_by_role("slider", name="Minimum score").fill("0.5")
-    expect(page.locator(".grid-title")).to_contain_text(
-        "9 of 270 heads match a known relation"
-    )
+    expect(page.locator(".grid-title")).to_contain_text("9 of 270 heads match a known relation")
     assert "tau=0.5" in page.url
 
 
