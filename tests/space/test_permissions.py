@@ -52,7 +52,7 @@ ROUTES = {
 }
 LAST = ("withdraw_own_answers", "sign_out_organiser")  # afterwards there is nobody to ask for
 PAGES = {"/", "/head", "/relation", "/search", "/try", "/compare", "/organise", "/annotate", "/agreement", "/about"}
-PAGES |= {"/privacy", "/models", "/ask", "/catalogue"}
+PAGES |= {"/privacy", "/models", "/ask", "/catalogue", "/sentence"}
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,8 @@ const explorer = (() => {
     const form = event.target.closest && event.target.closest('.look form[data-auto], .site-header form[data-auto]');
     if (!form) return;
     clearTimeout(changing);  // a slider that is moved by keys asks once it rests
-    changing = setTimeout(() => visit(address(form), true, form.closest('.look') && event.target), event.target.type === 'range' ? 250 : 0);
+    const chosen = address(form), field = form.closest('.look') && event.target;
+    changing = setTimeout(() => visit(chosen, true, field), event.target.type === 'range' ? 250 : 0);
   });
   document.addEventListener('input', event => {
     const shown = event.target.matches('.look input[type=range]') && event.target.nextElementSibling;

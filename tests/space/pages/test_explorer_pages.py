@@ -60,14 +60,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.mark.slow
 def test_the_first_page_counts_what_the_tables_hold(both: Services) -> None:
     shown = explore.build_content(both, {})
-    assert shown.summary.startswith(
-        "20 of 270 heads implement or suppress a relation (score beyond copying 0.15 or more)"
-    )
+    assert shown.summary.startswith("Something is known about 93 of 270 heads: 20 match a known relation, 73 more")
     assert len(shown.figure_makers) == 4
     assert "<summary>Would random heads do as much by chance?</summary>" in shown.html
     assert "<td>0.15</td><td>20</td><td>2</td>" in shown.html
     assert "This has not been measured" in explore.build_content(both, {"model": MODEL}).html
-    assert explore.build_content(both, {"tau": "0.5"}).summary.startswith("9 of 270 heads")
+    assert explore.build_content(both, {"tau": "0.5"}).summary.startswith("Something is known about 90 of 270 heads: 9")
 
 
 @pytest.mark.parametrize(
