@@ -100,23 +100,23 @@ def test_a_link_pasted_into_a_fresh_browser_opens_its_head_with_all_mappings(
 def test_another_colouring_changes_the_cells_and_the_words(explorer: BrowserTestApp, page: Page) -> None:
     canvas = open_grid(explorer, page)
     page.get_by_label("Colour by").select_option("relation:country_to_capital")
-    expect(page.locator(".grid-title")).to_contain_text("4 of 270 heads implement country to capital")
+    expect(page.locator(".grid-title:visible")).to_contain_text("4 of 270 heads implement country to capital")
     canvas.hover(position=at(page, 23, 4))
     expect(page.locator(".pointed")).to_contain_text("L23H4: country to capital: score 0.6")
     page.get_by_label("Direction").select_option("suppression")
-    expect(page.locator(".grid-title")).to_contain_text("heads suppress country to capital")
+    expect(page.locator(".grid-title:visible")).to_contain_text("heads suppress country to capital")
     page.reload()
-    expect(page.locator(".grid-title")).to_contain_text("heads suppress country to capital")
+    expect(page.locator(".grid-title:visible")).to_contain_text("heads suppress country to capital")
     expect(page.locator("#first-look")).to_have_count(0)
     page.get_by_label("Colour by").select_option("saliency_mean")
-    expect(page.locator(".grid-title")).to_contain_text("Mean saliency")
+    expect(page.locator(".grid-title:visible")).to_contain_text("Mean saliency")
 
 
 def test_the_threshold_changes_which_heads_count(explorer: BrowserTestApp, page: Page) -> None:
     open_grid(explorer, page)
-    expect(page.locator(".grid-title")).to_contain_text("20 of 270 heads")
+    expect(page.locator(".grid-title:visible")).to_contain_text("20 of 270 heads")
     page.get_by_role("slider", name="Minimum score").fill("0.5")
-    expect(page.locator(".grid-title")).to_contain_text("9 of 270 heads match a known relation")
+    expect(page.locator(".grid-title:visible")).to_contain_text("9 of 270 heads match a known relation")
     assert "tau=0.5" in page.url
 
 
