@@ -127,3 +127,12 @@ def three_decimals(value: float) -> str:
 def join_words(words: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, or `a, b and c`."""
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def size_category(rows: int) -> str:
+    """The Hub's name for a number of rows, such as `1K<n<10K`."""
+    limits = ["1K", "10K", "100K", "1M", "10M", "100M"]
+    exceeded = sum(rows >= 1000 * 10**power for power in range(len(limits)))
+    if exceeded == 0:
+        return "n<1K"
+    return f"n>{limits[-1]}" if exceeded == len(limits) else f"{limits[exceeded - 1]}<n<{limits[exceeded]}"

@@ -74,6 +74,7 @@ class Services:
     Space's address outside the frame of huggingface.co. `ledger` is None if no dataset keeps the judgments;
     `publisher` keeps it up to date. `jobs` maps and describes models for organisers. With `has_mcp` the endpoints are
     MCP tools too. `code_address` is where the app's code can be read; empty if that is not known.
+    `local_address` is where a browser on this machine reaches the app.
     """
 
     whole_atlases: Mapping[str, Atlas]
@@ -101,6 +102,7 @@ class Services:
     has_mcp: bool = False
     is_zero_gpu: bool = False
     code_address: str = ""
+    local_address: str = ""
     atlases: Mapping[str, Atlas] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -181,6 +183,7 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
     on_space = bool(environment.get("SPACE_ID"))
     organisers = (environment.get("MAPS_ORGANISERS") or "").split(",")
     host = (environment.get("SPACE_HOST") or "").split(",")[0].strip()
+    listening = read_listen_address(environment)
     return Services(
         opened.atlases,
         load_default_study(next(iter(opened.atlases.values()))),
@@ -204,6 +207,7 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
         has_mcp=is_mcp_wanted(environment),
         is_zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("true", "t", "1"),
         code_address=f"https://huggingface.co/spaces/{environment['SPACE_ID']}/tree/main" if on_space else "",
+        local_address=f"http://{'127.0.0.1' if listening.host == '0.0.0.0' else listening.host}:{listening.port}",
     )
 
 

@@ -11,7 +11,7 @@ from annotation.report.sentences import report_paragraphs
 from annotation.statistics.summary import AgreementReport
 from annotation.study.study import StudySettings
 from annotation.types import Judgment
-from maps.text import join_words, pluralize
+from maps.text import join_words, pluralize, size_category
 
 FRONT_MATTER = """\
 ---
@@ -19,6 +19,12 @@ license: cc-by-4.0
 language:
 - en
 pretty_name: Judgments of attention head descriptions
+annotations_creators:
+- expert-generated
+language_creators:
+- machine-generated
+size_categories:
+- {size}
 task_categories:
 - text-classification
 tags:
@@ -92,7 +98,7 @@ CARD_HEADING = """\
 
 People looked at 30 mappings of an attention head and at a description of them, and answered up to three questions. A
 mapping is a token with the five tokens that the head promotes most after it. The method is MAPS (Elhelo and Geva,
-"Inferring Functionality of Attention Heads from their Parameters").
+"Inferring Functionality of Attention Heads from their Parameters", <https://arxiv.org/abs/2412.11965>).
 
 ## What it contains
 
@@ -214,7 +220,9 @@ def dataset_card(
     judges_config = JUDGES_CONFIG if judges else ""
     models = join_words([MARKUP_CHARACTERS.sub(r"\\\1", judge) for judge in judges])
     parts = [
-        FRONT_MATTER.format(configs=configs.format(features=feature_lines, judges=judges_config)),
+        FRONT_MATTER.format(
+            size=size_category(len(judgments)), configs=configs.format(features=feature_lines, judges=judges_config)
+        ),
         CARD_HEADING.format(rows=f"{len(judgments):,}"),
         *([] if release is None else [RELEASE_SECTION.format(repo=release)]),
         *([JUDGES_SECTION.format(judges=models)] if judges else []),

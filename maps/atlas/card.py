@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from maps.atlas.readings import basis_phrase, reading_name, reading_phrase, targets_phrase
-from maps.text import escape_invisible
+from maps.text import escape_invisible, size_category
 
 TABLE_DESCRIPTIONS = {
     "heads": "saliency, input skewness and target kurtosis of every head",
@@ -49,16 +49,24 @@ def atlas_card(info: Mapping[str, Any], files: Iterable[str]) -> str:
     null = note if "null" in info else ""
     return f"""---
 pretty_name: {json.dumps(f"Atlas of {model}", ensure_ascii=False)}
+annotations_creators:
+- machine-generated
+size_categories:
+- {size_category(heads * settings["salient"])}
+task_categories:
+- feature-extraction
 tags:
 - attention-heads
 - interpretability
+- mechanistic-interpretability
 configs:
 {configs}---
 
 # Atlas of {model}
 {null}
 What {heads:,} attention heads of {model} ({revision}) do, read from {basis_phrase(reading)}
-with MAPS (Elhelo and Geva, *Inferring Functionality of Attention Heads from their Parameters*).
+with MAPS (Elhelo and Geva, *Inferring Functionality of Attention Heads from their Parameters*,
+<https://arxiv.org/abs/2412.11965>).
 
 This is {escape_invisible(reading_phrase(reading))}: targets are {targets_phrase(reading)}. In the table `relations`,
 `identity` is the score of copying alone, and heads are classified by their scores beyond copying.

@@ -14,12 +14,15 @@ from maps.atlas.readings import is_calibrated, reading_phrase, targets_phrase
 from maps.report.atlas_report import escape_markdown
 from maps.text import escape_invisible
 from space.services import Services
+from space.web.header import SITE_TITLE, source_links
 
 ABOUT_TEXT = """\
 # About
 
 This site shows what the attention heads of language models do. {basis} The method is MAPS, from *Inferring
 Functionality of Attention Heads from their Parameters* by Amit Elhelo and Mor Geva.
+
+{links}
 
 **How a head is read.** A head moves information from the token that it attends to. Its value and output weights, taken
 together with the embedding and the unembedding, give a score for every pair of tokens: how strongly the head promotes
@@ -56,7 +59,7 @@ Each page of the explorer is also an endpoint of this site's API. The Python pac
 
     from gradio_client import Client
 
-    app = Client("the address of this site")
+    app = Client("{address}")
     app.predict(api_name="/models")
     app.predict(model="{first}", layer=0, head=0, api_name="/head")
 
@@ -64,10 +67,11 @@ Each page of the explorer is also an endpoint of this site's API. The Python pac
 |---|---|
 {endpoints}
 
-The same functions can be offered to language models as tools, by an MCP server at `gradio_api/mcp/` under the address
-of this site. {mcp}
+The same functions can be offered to language models as tools, by an MCP server at `{address}/gradio_api/mcp/`. {mcp}
 
 ## How to cite
+
+The paper whose method this is, and the software with its version:
 
     @inproceedings{{elhelo-geva-2025-inferring,
       title = {{Inferring Functionality of Attention Heads from their Parameters}},
@@ -78,6 +82,13 @@ of this site. {mcp}
       note = {{arXiv:2412.11965}}
     }}
 
+    @software{{maps-heads,
+      title = {{maps-heads: {site_title}}},
+      author = {{{{The maps-heads contributors}}}},
+      version = {{{version}}},
+      url = {{{software_address}}}
+    }}
+
 Models shown here: {models}. Version {version}. The code is licensed under Apache-2.0, published judgments under CC BY
 4.0.
 """
@@ -85,6 +96,7 @@ Models shown here: {models}. Version {version}. The code is licensed under Apach
 
 def build(services: Services, endpoints: Sequence[Callable[..., Any]]) -> None:
     first = next(iter(services.atlases.values()))
+    address = services.public_address or services.local_address
     text = ABOUT_TEXT.format(
         basis=basis_sentence(services),
         readings=" ".join(reading_sentence(atlas) for atlas in services.atlases.values()),
@@ -93,6 +105,10 @@ def build(services: Services, endpoints: Sequence[Callable[..., Any]]) -> None:
         consent=CONSENT_SENTENCE,
         models=", ".join(services.atlases),
         first=first.model,
+        links=" · ".join(f"[{label}]({target})" for label, target in source_links(services, first.model)),
+        address=address,
+        site_title=SITE_TITLE,
+        software_address=services.code_address or address,
         version=services.app_version,
         endpoints="\n".join(map(endpoint_row, endpoints)),
         mcp="The server is on." if services.has_mcp else "On this site the server is off.",

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from markupsafe import escape
 
 from maps.errors import MapsError
-from space.components.links import link_to_model
+from space.components.links import link_to_catalogue, link_to_model
 from space.components.markup import Html, anchor, join_html
+from space.components.model_choice import FEW_MODELS
 from space.search.query import MAX_QUERY_LENGTH
 from space.services import Services
 
@@ -47,9 +48,8 @@ def header_html(services: Services, links: Mapping[str, str], path: str, model: 
         anchor(target or "./", label, **({"aria-current": "page"} if target == path else {}))
         for label, target in shown.items()
     )
-    return TEMPLATE.format(
-        pages=pages, models=model_picker(services, model), limit=MAX_QUERY_LENGTH, sources=source_links(services, model)
-    )
+    sources = Html(" ").join(anchor(target, label) for label, target in source_links(services, model))
+    return TEMPLATE.format(pages=pages, models=model_picker(services, model), limit=MAX_QUERY_LENGTH, sources=sources)
 
 
 def model_picker(services: Services, model: str) -> Html:
@@ -63,21 +63,22 @@ def model_picker(services: Services, model: str) -> Html:
     )
     return Html(
         '<form class="model-picker" action="./" data-auto><select name="model" aria-label="Model">{}</select>'
-        "<noscript><button>Show</button></noscript></form>"
-    ).format(options)
+        "<noscript><button>Show</button></noscript>{}</form>"
+    ).format(options, anchor(link_to_catalogue(), "All models") if len(names) > FEW_MODELS else Html(""))
 
 
-def source_links(services: Services, model: str) -> Html:
-    """Links to the paper, to the code where its address is known, and to the data."""
+def source_links(services: Services, model: str) -> list[tuple[str, str]]:
+    """Label and address of the paper, of the code where its address is known, and of a model's data."""
     try:
         shown = services.atlas(model or services.default_model()).model
     except MapsError:
         shown = ""
-    links = [anchor(PAPER_ADDRESS, "Paper")]
+    links = [("Paper", PAPER_ADDRESS)]
     if services.code_address:
-        links.append(anchor(services.code_address, "Code"))
+        links.append(("Code", services.code_address))
     dataset = services.hub_datasets.get(shown)
-    data = f"{HUB_ADDRESS}/datasets/{escape(dataset)}" if dataset else link_to_model(shown) + "#data" if shown else ""
-    if data:
-        links.append(anchor(data, "Data"))
-    return Html(" ").join(links)
+    if dataset:
+        links.append(("Data", f"{HUB_ADDRESS}/datasets/{dataset}"))
+    elif shown:
+        links.append(("Data", link_to_model(shown) + "#data"))
+    return links

@@ -20,6 +20,7 @@ from maps.atlas.readings import (
 from maps.experiments.auto_reading import BEST_READING
 from maps.mapping import reading as readings
 from maps.mapping.reading import SOURCES, Reading
+from maps.text import size_category
 
 EVERY_READING = [Reading(source, *parts) for source in SOURCES for parts in product((False, True), repeat=3)]
 
@@ -68,3 +69,11 @@ def test_the_card_says_from_what_heads_are_read_and_what_targets_are(mapped_once
     assert "weights alone" not in calibrated
     assert "read from their weights and a calibration (linear maps" in calibrated
     assert "targets are the tokens that the head raises in the end" in calibrated
+
+
+@pytest.mark.parametrize(
+    ("rows", "category"),
+    [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (8100, "1K<n<10K"), (10**6, "1M<n<10M"), (10**9, "n>100M")],
+)
+def test_the_hub_is_told_the_size_in_its_own_categories(rows: int, category: str) -> None:
+    assert size_category(rows) == category
