@@ -53,6 +53,10 @@ RESERVATION_LOST_MESSAGE = (
     "longer needed. Skip gives you another item."
 )
 ITEM_NOT_OPEN = "Your answer was not stored, because that item is not open any more. Continue with this one."
+NO_SUCH_STUDY = Html(
+    '<h1>No such study</h1>{}<p><a href="annotate?study=default">Judge descriptions of all heads</a> · '
+    '<a href="./">Explore the heads</a></p>'
+)
 COPIES_PUBLISHED_MESSAGE = "All your answers so far are published."
 VisitorHandler = Callable[[AnnotatePage, Inputs, gr.Request], Updates]
 AnnotatorHandler = Callable[[AnnotatePage, Participant, Inputs], Updates]
@@ -101,7 +105,10 @@ def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) 
     services, browser_state = page.services, inputs[page.task]
     query: Mapping[str, str] = request.query_params
     previous_study = browser_state.get("study") if isinstance(browser_state, dict) else None
-    study = select_study(services, query.get("study"), previous_study)
+    try:
+        study = select_study(services, query.get("study"), previous_study)
+    except MapsError as error:
+        return {page.notices: NO_SUCH_STUDY.format(notice(str(error), "problem"))}
     requested_item = tasks.requested_study_item(study, head_in_query(query))
     invitation = query.get("invitation") or invitation_in(browser_state)
     if (problem := panel_link_problem(services, study, query)) is not None:
