@@ -89,11 +89,11 @@ def test_a_study_of_it_is_judged(kind: str, app: AppUnderTest, page: Page, folde
     page.get_by_role("button", name="I agree: start").click()
     for done in range(4):
         expect(page.locator("#progress")).to_contain_text(f"{done} of 4")
+        expect(page.locator("#questions[inert]")).to_have_count(0)
         expect(page.locator("#presence input").nth(0)).to_be_visible()
         page.keyboard.press("1")
         expect(page.locator("#presence input").nth(0)).to_be_checked()
         page.keyboard.press("Enter")
-        expect(page.locator("#questions[inert]")).to_have_count(0)
     expect(page.locator("#evidence")).to_contain_text("All done: you judged all 4 items.")
     with sqlite3.connect(folder / "data" / "journal.sqlite") as database:
         rows = database.execute("SELECT model, presence FROM judgments WHERE study = ?", (study,)).fetchall()
