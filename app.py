@@ -91,10 +91,9 @@ def print_addresses(address: ListenAddress, services: Services) -> None:
     """Prints where the app can be opened and where it keeps its data."""
     from space.web.sessions import organiser_link
 
-    is_public = address.host in ("0.0.0.0", "::")
-    base = f"http://{'127.0.0.1' if is_public else address.host}:{address.port}"
+    base = address.local_url
     print(f"Answers, studies and keys are kept in {services.data_folder.resolve()}", flush=True)
-    if is_public and not services.is_on_space:
+    if address.is_every_interface and not services.is_on_space:
         print(
             f"From other machines: http://{socket.gethostname()}:{address.port}, or this machine's address", flush=True
         )

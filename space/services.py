@@ -163,6 +163,16 @@ class ListenAddress:
     host: str
     port: int
 
+    @property
+    def is_every_interface(self) -> bool:
+        """Whether other machines can connect, too."""
+        return self.host in ("0.0.0.0", "::")
+
+    @property
+    def local_url(self) -> str:
+        """Where a browser on this machine reaches the app."""
+        return f"http://{'127.0.0.1' if self.is_every_interface else self.host}:{self.port}"
+
 
 def read_listen_address(environment: Mapping[str, str] = os.environ) -> ListenAddress:
     """Reads HOST and PORT. On a Hugging Face Space the default is every interface, for its proxy."""
@@ -183,7 +193,6 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
     on_space = bool(environment.get("SPACE_ID"))
     organisers = (environment.get("MAPS_ORGANISERS") or "").split(",")
     host = (environment.get("SPACE_HOST") or "").split(",")[0].strip()
-    listening = read_listen_address(environment)
     return Services(
         opened.atlases,
         load_default_study(next(iter(opened.atlases.values()))),
@@ -207,7 +216,7 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
         has_mcp=is_mcp_wanted(environment),
         is_zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("true", "t", "1"),
         code_address=f"https://huggingface.co/spaces/{environment['SPACE_ID']}/tree/main" if on_space else "",
-        local_address=f"http://{'127.0.0.1' if listening.host == '0.0.0.0' else listening.host}:{listening.port}",
+        local_address=read_listen_address(environment).local_url,
     )
 
 
