@@ -53,8 +53,8 @@ RESERVATION_LOST_MESSAGE = (
     "longer needed. Skip gives you another item."
 )
 ITEM_NOT_OPEN = "Your answer was not stored, because that item is not open any more. Continue with this one."
-NO_SUCH_STUDY = Html(
-    '<h1>No such study</h1>{}<p><a href="annotate?study=default">Judge descriptions of all heads</a> · '
+UNOPENED_STUDY = Html(
+    '<h1>This study cannot be opened</h1>{}<p><a href="annotate?study=default">Judge descriptions of all heads</a> · '
     '<a href="./">Explore the heads</a></p>'
 )
 COPIES_PUBLISHED_MESSAGE = "All your answers so far are published."
@@ -108,7 +108,7 @@ def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) 
     try:
         study = select_study(services, query.get("study"), previous_study)
     except MapsError as error:
-        return {page.notices: NO_SUCH_STUDY.format(notice(str(error), "problem"))}
+        return {page.notices: UNOPENED_STUDY.format(notice(str(error), "problem"))}
     requested_item = tasks.requested_study_item(study, head_in_query(query))
     invitation = query.get("invitation") or invitation_in(browser_state)
     if (problem := panel_link_problem(services, study, query)) is not None:

@@ -50,14 +50,14 @@ class Pair(NamedTuple):
 
 
 def heads_view(first: Atlas, second: Atlas, query: Mapping[str, str]) -> Html:
-    pair = Pair(first, second, compare_atlases(first, second), relation_changes(*map(classified, (first, second))))
+    pair = Pair(first, second, compare_atlases(first, second), relation_changes(*map(classify_heads, (first, second))))
     head = head_in_query(query)
     if head is not None:
         return head_section(pair, head)
     return summary_section(pair) + similarity_grid(pair) + heads_section(pair, query)
 
 
-def classified(atlas: Atlas) -> dict[HeadId, list]:  # type: ignore[type-arg]
+def classify_heads(atlas: Atlas) -> dict[HeadId, list]:  # type: ignore[type-arg]
     return cache.classified_heads(atlas, float(atlas.info["settings"]["tau"]))
 
 

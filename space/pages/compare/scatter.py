@@ -27,8 +27,8 @@ def scatter_view(first: Atlas, second: Atlas, query: Mapping[str, str]) -> Html:
     all_labels = {key: label for each in labels.values() for key, label in each.items()}
     axes, fields = {}, [markup.hidden_field(name, value) for name, value in fixed_fields(first, second)]
     for side, default in (("x", list(models)[-1] if len(models) > 1 else FIRST), ("y", FIRST)):
-        of = checked(query.get(f"{side}_of") or default, models, "model")
-        number = checked(query.get(side) or default_number(side, labels[of], len(models)), all_labels, "number")
+        of = require_known(query.get(f"{side}_of") or default, models, "model")
+        number = require_known(query.get(side) or default_number(side, labels[of], len(models)), all_labels, "number")
         if number not in labels[of]:  # the other model has it
             number = default_number(side, labels[of], len(models))
         axes[side] = make_axis(models, labels, of, number)
@@ -50,7 +50,7 @@ def default_number(side: str, labels: Mapping[str, str], models: int) -> str:
     return BEST if BEST in labels else LAYER
 
 
-def checked(value: str, known: Mapping[str, object], noun: str) -> str:
+def require_known(value: str, known: Mapping[str, object], noun: str) -> str:
     if value not in known:
         raise MapsError(f"The {noun} of an axis in the address is not known here. Choose one from the lists.")
     return value
