@@ -57,7 +57,6 @@ def serve(model_to_map: str | None = None) -> None:
     if services.publisher is not None:
         services.publisher.start()
     try:  # from here on, since a signal may come while the server starts
-        services.live_model.start()
         services.jobs.start()
         if model_to_map is not None:
             start_first_job(services, model_to_map)
@@ -67,6 +66,7 @@ def serve(model_to_map: str | None = None) -> None:
         options = launch_arguments(services, limits)
         site.launch(server_name=address.host, server_port=address.port, prevent_thread_lock=True, **options)
         limits.server = site.server
+        services.live_model.start()  # late, since loading the weights takes a core for some seconds
         print_addresses(address, services)
         site.block_thread()
     finally:

@@ -39,6 +39,7 @@ class AppProcess:
             "MAPS_DATA": self.data,
             "PORT": self.port,
             "HOST": "127.0.0.1",
+            "MAPS_LOAD_AT_START": "false",
             "MAPS_PSEUDONYM_KEY": "of the load, as long as keys must be",
         }
         command = ["env", *(f"{name}={value}" for name, value in settings.items()), sys.executable, "app.py"]

@@ -211,7 +211,10 @@ def open_services(environment: Mapping[str, str] = os.environ) -> Services:
         hub_datasets=opened.hub_datasets,
         skipped_atlas_messages=opened.skipped_atlas_messages,
         live_model=make_live_model(
-            opened.atlases, partial(download_weights, hub.endpoint) if on_space else None, WEIGHTS_ORIGIN
+            opened.atlases,
+            partial(download_weights, hub.endpoint) if on_space else None,
+            WEIGHTS_ORIGIN,
+            loads_at_start=environment.get("MAPS_LOAD_AT_START", "").lower() not in ("false", "0"),
         ),
         has_mcp=is_mcp_wanted(environment),
         is_zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("true", "t", "1"),

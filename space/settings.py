@@ -28,6 +28,11 @@ SETTINGS = (
     Setting("HF_ENDPOINT", "the address of the Hub", "Hugging Face's"),
     Setting("MAPS_PSEUDONYM_KEY", "the pseudonym key", "a key that is made once and kept in the data folder"),
     Setting("MAPS_ORGANISERS", "the user names of a Space's organisers, separated by commas", "nobody"),
+    Setting(
+        "MAPS_LOAD_AT_START",
+        "`false`: the weights that answer visitors' questions are loaded at the first question, not at the start",
+        "at the start; they take 1.6 GB until ten minutes pass without a question",
+    ),
     Setting("GRADIO_MCP_SERVER", "`true`: the endpoints are MCP tools too; needs the package `mcp`", "off"),
     Setting("SPACE_ID", "the Space's name; set by Hugging Face", "the app is not on a Space"),
     Setting("SPACE_HOST", "the Space's own address; set by Hugging Face", "none"),

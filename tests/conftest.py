@@ -17,6 +17,7 @@ os.environ.setdefault(
     "OMP_NUM_THREADS",
     str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
 )
+os.environ["MAPS_LOAD_AT_START"] = "false"  # of apps that tests start, as most answer no question from weights
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # both are read when huggingface_hub is imported
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 

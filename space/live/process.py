@@ -1,7 +1,8 @@
 """Live computation from weights in one child process, so that the server itself never imports torch.
 
-The first question starts the child. It ends after some idle minutes or with the app; if it died, the next question
-starts another. It computes one question at a time. A few more questions may wait; further ones are refused.
+The child starts with the app, so that the first visitor does not wait for the weights, or else with the first question.
+It ends after some idle minutes or with the app; if it ended, the next question starts another. It computes one question
+at a time. A few more questions may wait; further ones are refused.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Lock, Thread, Timer
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
@@ -34,6 +36,7 @@ DOWNLOADING_MESSAGE = "The weights are being downloaded from the Hub, which take
 NOT_SHOWN_MESSAGE = "Live questions are off on this site: the model that answers them is not shown here."
 NOT_INSTALLED_MESSAGE = "Live questions are off on this site: the weights of the model are not installed."
 TIMEOUT_MESSAGE = "The computation took too long and was stopped; ask again."
+Result = TypeVar("Result")
 
 
 class Worker(NamedTuple):
@@ -49,6 +52,7 @@ class LiveModel:
     `reading` is the reading in which it answers.
     `off_reason` says why they are off. The child runs `run_worker` with its end of the pipe and the model's name.
     `fetch` downloads missing weights in the background after `start`; `weights_origin` names their source.
+    With `loads_at_start` the child then starts and loads them, too.
     """
 
     def __init__(
@@ -64,12 +68,13 @@ class LiveModel:
         fetch: Callable[[], Path] | None = None,
         weights_origin: str = "",
         reading: LiveReading = LiveReading(),
+        loads_at_start: bool = False,
     ) -> None:
         self.model_name, self.off_reason = model_name, off_reason
         self.idle_seconds, self.max_waiting = idle_seconds, max_waiting
         self.first_answer_seconds, self.later_answer_seconds = first_answer_seconds, later_answer_seconds
         self.run_worker, self.weights_origin, self._fetch = run_worker, weights_origin, fetch
-        self.reading = reading
+        self.reading, self.loads_at_start = reading, loads_at_start
         self._stop_event = Event()
         self._worker: Worker | None = None
         self._question_lock, self._count_lock = Lock(), Lock()
@@ -78,9 +83,16 @@ class LiveModel:
         self._is_closed = False
 
     def start(self) -> None:
-        """Downloads missing weights in the background, and tries again until it succeeds."""
+        """Downloads missing weights in the background, until it succeeds, and loads them if that is wanted."""
+        if self._fetch is not None or self.loads_at_start:
+            Thread(target=self._prepare, name="weights", daemon=True).start()
+
+    def _prepare(self) -> None:
         if self._fetch is not None:
-            Thread(target=self._fetch_until_available, args=(self._fetch,), name="weights", daemon=True).start()
+            self._fetch_until_available(self._fetch)
+        if self.loads_at_start and self.model_name is not None:
+            with suppress(MapsError):  # others waited for the child, so it has loaded the weights
+                self._in_turn(self._load)
 
     def is_of(self, atlas: Atlas) -> bool:
         """Whether questions about an atlas's model are answered here; the answers may be in another reading."""
@@ -105,25 +117,34 @@ class LiveModel:
                 raise MapsError(BUSY_MESSAGE)
             self._waiting_count += 1
         try:
-            return self._ask_in_turn(question)
+            return self._in_turn(partial(self._ask_worker, question))
         finally:
             with self._count_lock:
                 self._waiting_count -= 1
 
-    def _ask_in_turn(self, question: LiveQuestion) -> LiveAnswer:
-        """Waits for earlier questions, asks the child, and restarts the idle timer."""
+    def _in_turn(self, work: Callable[[], Result]) -> Result:
+        """Waits for earlier questions, lets the child work, and restarts the idle timer."""
         if not self._question_lock.acquire(timeout=self.first_answer_seconds):
             raise MapsError(BUSY_MESSAGE)
         try:
             if self._idle_timer is not None:
                 self._idle_timer.cancel()
-            return self._ask_worker(question)
+            return work()
         finally:
             if self._worker is not None:
                 self._idle_timer = Timer(self.idle_seconds, self._end_idle_worker)
                 self._idle_timer.daemon = True
                 self._idle_timer.start()
             self._question_lock.release()
+
+    def _load(self) -> None:
+        """Starts the child, unless there is one, and waits until it has loaded the weights."""
+        if self._worker is not None or self._is_closed:
+            return
+        if not is_alive(self._start_worker(), self.first_answer_seconds):
+            self._end_worker()  # the first question starts another
+            if not self._is_closed:
+                print("The weights could not be loaded at the start.", file=sys.stderr)
 
     def _ask_worker(self, question: LiveQuestion) -> LiveAnswer:
         if self._is_closed:
@@ -193,7 +214,10 @@ class LiveModel:
 
 
 def is_alive(worker: Worker, seconds: float) -> bool:
-    """Whether an idle child answers. A signal may have ended it a moment ago, so `Process.is_alive` is not enough."""
+    """Whether a child that computes nothing answers in time.
+
+    A signal may have ended it a moment ago, so `Process.is_alive` is not enough.
+    """
     try:
         worker.pipe.send(None)
         return worker.pipe.poll(seconds) and worker.pipe.recv() is None
@@ -202,7 +226,11 @@ def is_alive(worker: Worker, seconds: float) -> bool:
 
 
 def make_live_model(
-    atlases: Mapping[str, Atlas], fetch: Callable[[], Path] | None = None, weights_origin: str = ""
+    atlases: Mapping[str, Atlas],
+    fetch: Callable[[], Path] | None = None,
+    weights_origin: str = "",
+    *,
+    loads_at_start: bool = False,
 ) -> LiveModel:
     """Live questions about the bundled model, if its atlas is shown; else off, with the reason.
 
@@ -219,7 +247,12 @@ def make_live_model(
     if reading.is_slow:
         first, later = SLOW_FIRST_ANSWER_SECONDS, SLOW_LATER_ANSWER_SECONDS
     make = partial(
-        LiveModel, run_worker=answer, reading=reading, first_answer_seconds=first, later_answer_seconds=later
+        LiveModel,
+        run_worker=answer,
+        reading=reading,
+        first_answer_seconds=first,
+        later_answer_seconds=later,
+        loads_at_start=loads_at_start,
     )
     try:
         bundled_file()

@@ -21,7 +21,7 @@ from space.web.sessions import Annotator, HasRequest
 from space.web.visitors import ask_within_limit
 
 INTRODUCTION = "What a head reads and writes when the model runs, compared with what its weights alone predict."
-WAITING = "Running {} on your sentence. The first sentence loads the model, which takes some seconds."
+WAITING = "Running {} on your sentence. The first sentence after a pause loads the model, which takes some seconds."
 ALLOWED_CONTROLS = "\n\t"
 
 

@@ -48,7 +48,7 @@ def build_content(services: Services, query: Mapping[str, str], annotator: Annot
         return page_content(services, query, invalid_lines_notice(question), "")
     waiting = notice(
         f"Asking {len(atlas.head_ids):,} heads of {atlas.model} about {question.question_text}. "
-        "The first question loads the weights, which takes some seconds."
+        "The first question after a pause loads the weights, which takes some seconds."
         + (
             " In this reading a token without a target may take a minute."
             if services.live_model.reading.is_slow

@@ -21,7 +21,7 @@ from maps.types import HeadId
 from space.live import process
 from space.live.process import LiveModel, make_live_model
 from space.services import Services
-from tests.space.live_workers import echo
+from tests.space.live_workers import echo, end_at_once
 
 ROOT = Path(__file__).parents[3]
 SERVING = """
@@ -89,6 +89,40 @@ def test_one_child_is_started_by_the_first_question_and_kept(make: Make) -> None
     first, second = asked(used, "a"), asked(used, "b")
     assert (first.source.string, second.source.string) == ("a", "b")
     assert first.vocabulary == second.vocabulary == used.pid != os.getpid()
+
+
+def test_a_child_that_loads_at_the_start_is_the_one_that_answers_the_first_question(make: Make) -> None:
+    used = make(loads_at_start=True)
+    assert used.pid is None
+    used.start()
+    end = time.monotonic() + 20
+    while used.pid is None and time.monotonic() < end:
+        time.sleep(0.05)
+    loaded = used.pid
+    assert asked(used, "a").vocabulary == loaded
+
+
+def test_a_child_that_loads_at_the_start_ends_when_nobody_asks(make: Make) -> None:
+    used = make(loads_at_start=True, idle_seconds=0.3)
+    used.start()
+    end = time.monotonic() + 20
+    while used.pid is None and time.monotonic() < end:
+        time.sleep(0.01)
+    pid = used.pid
+    assert pid is not None
+    assert gone(pid)
+
+
+def test_a_child_that_dies_while_it_loads_is_told_to_the_operator(capsys: pytest.CaptureFixture[str]) -> None:
+    used = LiveModel("gone", run_worker=end_at_once, loads_at_start=True)
+    used.start()
+    end, told = time.monotonic() + 20, ""
+    while not told and time.monotonic() < end:
+        told = capsys.readouterr().err
+        time.sleep(0.05)
+    assert "could not be loaded at the start" in told
+    assert used.pid is None
+    used.close()
 
 
 def test_a_killed_child_is_replaced_by_the_next_question(make: Make) -> None:

@@ -76,7 +76,7 @@ def test_the_first_look_says_what_is_being_run_and_starts_nothing(used: Services
     shown = page.build_content(used, HEAD | {"text": "The capital of France"})
     assert shown.is_unfinished
     assert shown.title == "L23H4 on “The capital of France”"
-    assert "The first sentence loads the model, which takes some seconds." in shown.html
+    assert "The first sentence after a pause loads the model, which takes some seconds." in shown.html
     assert used.live_model.pid is None
     empty = page.build_content(used, HEAD)
     assert not empty.is_unfinished
