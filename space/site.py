@@ -44,6 +44,7 @@ from space.web.uploads import upload_route
 from space.web.viewer import build_viewer
 
 STATIC = Path(__file__).parent / "web" / "static"
+PAGE_SCRIPTS = ("models.js", "scatter.js", "catalogue.js", "save_figure.js")  # of pages that Gradio builds
 SESSIONS_KEPT = 40  # Gradio copies the layout of all pages for each, 0.4 MB; one used long ago starts anew, unnoticed
 EXPLORER_PAGES = {
     "": explore,
@@ -153,7 +154,7 @@ def launch_arguments(services: Services, limits: ConnectionLimits) -> dict[str, 
     return {
         "theme": theme,
         "js": (STATIC / "keys.js").read_text(encoding="utf-8"),
-        "head": study_form_tags() + script_tag("models.js") + script_tag("scatter.js") + script_tag("catalogue.js"),
+        "head": study_form_tags() + "".join(map(script_tag, PAGE_SCRIPTS)),
         "favicon_path": STATIC / "icon.svg",
         "i18n": gr.I18n(en={"common.complete": "Done"}),  # a text that Gradio lacks; screen readers read it out
         "footer_links": [],

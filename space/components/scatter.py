@@ -177,7 +177,8 @@ def drawing(scatter: Scatter, places: dict[int, tuple[int, int]]) -> Html:
     )
     title = f"{scatter.y.label} against {scatter.x.label} for {pluralize(len(places), 'head')} of {scatter.model}"
     return Html(
-        '<p class="axis">↑ {}</p><svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}<rect class="brush" {}></rect>'
+        '<p class="axis">↑ {}</p><svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}'
+        '<rect class="brush" data-page-only {}></rect>'
         '</svg><p class="axis">→ {}</p>{}'
     ).format(
         axis_name(scatter.y),

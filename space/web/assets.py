@@ -14,7 +14,7 @@ ASSETS = {
     "style.css": "text/css",
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(("explorer.js", "grid.js", "study_form.js", "models.js", "recent.js"), "text/javascript"),
-    **dict.fromkeys(("scatter.js", "catalogue.js"), "text/javascript"),
+    **dict.fromkeys(("scatter.js", "catalogue.js", "save_figure.js"), "text/javascript"),
 }
 
 

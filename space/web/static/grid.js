@@ -2,7 +2,7 @@
 // One link lies over the cell under the pointer, or where the arrow keys moved it, so that a cell opens as links do. On a
 // touch screen the first tap shows a cell and the second opens it. The pickers and the table need no canvas.
 const BANDS = ['algorithmic', 'knowledge', 'linguistic', 'translation', 'own', 'right', 'wrong', 'tied', 'described'];
-const refreshers = new WeakMap();
+const refreshers = new WeakMap(), gridPictures = new WeakMap();
 function drawGrid(host) {  // when Gradio has put new data into an element that has a grid, it is drawn again
   const refresh = refreshers.get(host);
   if (refresh) return refresh();
@@ -32,6 +32,24 @@ function drawGrid(host) {  // when Gradio has put new data into an element that 
     paintCells(pen, inner);
     paintLabels(pen, inner);
     place();
+  };
+  const picture = () => {  // the grid as an SVG element
+    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), inner = size - Math.max(1, size / 9);
+    svg.setAttribute('width', LEFT + columns * size + 2);
+    svg.setAttribute('height', heads * size + FOOT);
+    const add = (name, attributes, text) => {
+      const made = svg.appendChild(document.createElementNS(svg.namespaceURI, name));
+      for (const [key, value] of Object.entries({fill: pen.fillStyle, ...attributes})) made.setAttribute(key, value);
+      made.textContent = text;
+    };
+    const anchors = {left: 'start', center: 'middle', right: 'end'};
+    const pen = {
+      fillRect: (x, y, width, height) => add('rect', {x, y, width, height}, ''),
+      fillText: (text, x, y) => add('text', {x, y, 'text-anchor': anchors[pen.textAlign], 'font-size': 11, 'font-family': 'system-ui, sans-serif'}, text),
+    };
+    paintCells(pen, inner);
+    paintLabels(pen, inner);
+    return svg;
   };
   const place = () => {  // the link, over the current cell; before one is chosen, over the first, where Tab finds it
     const [x, y] = corner(Math.max(current, 0)), inner = size - Math.max(1, size / 9);
@@ -132,6 +150,7 @@ function drawGrid(host) {  // when Gradio has put new data into an element that 
     if (model !== before) loadDescriptions();
   };
   refreshers.set(host, show);
+  gridPictures.set(host, picture);
   show();
   new ResizeObserver(paint).observe(host);
   new MutationObserver(paint).observe(document.body, {attributes: true, attributeFilter: ['class']});
