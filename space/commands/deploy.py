@@ -136,7 +136,11 @@ def desired_space(
     key = pseudonym_key_for(options, current)
     if key is not None:
         secrets[PSEUDONYM_KEY_SECRET] = key
-    variables = {"MAPS_JUDGMENTS": options.dataset, "MAPS_ORGANISERS": ",".join(options.organiser or [user])}
+    variables = {
+        "MAPS_JUDGMENTS": options.dataset,
+        "MAPS_ORGANISERS": ",".join(options.organiser or [user]),
+        "GRADIO_MCP_SERVER": "true",  # which costs no memory: benchmarks/mcp_memory.py
+    }
     if options.atlas:
         variables["MAPS_ATLASES"] = ",".join(options.atlas)
     datasets, hardware = [*options.atlas, options.dataset], options.hardware or current.hardware

@@ -12,7 +12,12 @@ from space.hosting.upload import is_managed
 
 TOKEN_SECRET = "HF_TOKEN"
 PSEUDONYM_KEY_SECRET = "MAPS_PSEUDONYM_KEY"
-MANAGED_VARIABLES = ("MAPS_JUDGMENTS", "MAPS_ATLASES", "MAPS_ORGANISERS")  # set and deleted by a deployment
+MANAGED_VARIABLES = (
+    "MAPS_JUDGMENTS",
+    "MAPS_ATLASES",
+    "MAPS_ORGANISERS",
+    "GRADIO_MCP_SERVER",
+)  # set and deleted by a deployment
 STOPPED_STAGES = ("PAUSED", "STOPPED", "RUNTIME_ERROR", "BUILD_ERROR", "CONFIG_ERROR")  # only a restart ends them
 
 

@@ -57,6 +57,7 @@ def space_environment(space: str, home: Path, port: int, environment: Mapping[st
         "OPENID_PROVIDER_URL": "https://huggingface.co",
         "MAPS_PSEUDONYM_KEY": secrets.token_hex(16),
         "PYTHONUNBUFFERED": "1",
+        "GRADIO_MCP_SERVER": "true",
         "HOST": "127.0.0.1",
         **({} if port == SPACE_PORT else {"PORT": str(port)}),
         **{name: environment[name] for name in PASSED_VARIABLES if environment.get(name)},

@@ -36,6 +36,7 @@ from tests.hub.spaces import CHECKS_UNTIL_RUNNING
 
 SPACE, DATASET = "tester/heads", "tester/judgments"
 COMMAND = ["deploy", "--space", SPACE, "--dataset", DATASET]
+MCP = {"GRADIO_MCP_SERVER": "true"}
 SMALL = {"app.py": b"print()", "README.md": b"---\nsdk: gradio\n---\n", "space/seed/a.parquet": b"PAR1"}
 WANTED = DesiredSpace(
     SPACE, DATASET, SMALL, {TOKEN_SECRET: "hf_a", PSEUDONYM_KEY_SECRET: "k"}, {"MAPS_JUDGMENTS": DATASET}
@@ -82,14 +83,15 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
         f"Create the private dataset {DATASET} for the judgments.",
         f"Create the public Space {SPACE} on zero-a10g.",
     ]
-    assert lines[2:6] == [
+    assert lines[2:7] == [
         "Set the secret HF_TOKEN.",
         "Set the secret MAPS_PSEUDONYM_KEY.",
         f"Set the variable MAPS_JUDGMENTS to {DATASET}.",
         "Set the variable MAPS_ORGANISERS to tester.",
+        "Set the variable GRADIO_MCP_SERVER to true.",
     ]
-    assert lines[6].startswith("Upload ")
-    assert len(lines) == 7
+    assert lines[7].startswith("Upload ")
+    assert len(lines) == 8
     assert {seen.method for seen in hub.recorded_requests} == {"GET"}
     assert not settings.exists()
 
@@ -107,7 +109,7 @@ def test_a_deployment_makes_all_and_a_second_changes_nothing(
         TOKEN_SECRET: HUB_TOKEN,
         PSEUDONYM_KEY_SECRET: key_of(hub),
     }
-    assert space.variables == {"MAPS_JUDGMENTS": DATASET, "MAPS_ORGANISERS": "tester"}
+    assert space.variables == {**MCP, "MAPS_JUDGMENTS": DATASET, "MAPS_ORGANISERS": "tester"}
     assert (settings / "spaces" / "tester--heads" / "pseudonym.key").read_text() == key_of(hub)
     assert len(key_of(hub)) == 64
     for secret in (key_of(hub), HUB_TOKEN):
@@ -185,12 +187,13 @@ def test_atlases_are_looked_at_named_in_the_card_and_unset_again(
         "MAPS_JUDGMENTS": DATASET,
         "MAPS_ATLASES": "tester/atlas",
         "MAPS_ORGANISERS": "ada,grace",
+        **MCP,
     }
     card = hub.files(SPACE, "space")["README.md"].decode()
     assert f'datasets: ["tester/atlas", "{DATASET}"]' in card
     assert '"openai-community/gpt2"' in card
     assert main(COMMAND) == 0
-    assert hub.spaces[SPACE].variables == {"MAPS_JUDGMENTS": DATASET, "MAPS_ORGANISERS": "tester"}
+    assert hub.spaces[SPACE].variables == {**MCP, "MAPS_JUDGMENTS": DATASET, "MAPS_ORGANISERS": "tester"}
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
