@@ -1,7 +1,8 @@
 """What serving MCP costs the app in memory: `python -m benchmarks.mcp_memory`.
 
 The real app is started without and with `GRADIO_MCP_SERVER`; the pages are opened, then the endpoint of a head is
-called, the second time as a tool by the protocol's own client. The figures are kept in `benchmarks/results/mcp_memory.json`.
+called, the second time as a tool by the protocol's own client. The figures are kept in
+`benchmarks/results/mcp_memory.json`.
 """
 
 from __future__ import annotations
