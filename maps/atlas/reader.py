@@ -40,6 +40,7 @@ from maps.types import HeadId, Mapping, RelationScore
 FORMAT_VERSION = 2
 PARTS_FOLDER = "parts"
 CALIBRATION_FILE = "calibration.safetensors"  # what an atlas of a calibrated reading was mapped with
+TOKEN_TABLES = ("mappings", "heldout", "attention")  # tokens and scores hardly repeat: dictionaries take a half more
 MAX_REASON_LENGTH = 300  # characters of a reason that an error message quotes
 
 
@@ -47,9 +48,28 @@ def write_table(folder: Path, name: str, content: pa.Table) -> None:
     """Writes one table as Parquet, sorted by head, so that reading one head skips the rest."""
     by_head = len(content) and "layer" in content.column_names
     ordered = content.sort_by([("layer", "ascending"), ("head", "ascending")]) if by_head else content
+    repeats = name not in TOKEN_TABLES
     sink = pa.BufferOutputStream()
-    pq.write_table(ordered, sink, compression="zstd", row_group_size=16_384, write_page_index=True)
+    pq.write_table(
+        ordered,
+        sink,
+        compression="zstd",
+        compression_level=12,
+        use_dictionary=repeats,
+        use_byte_stream_split=not repeats and float_columns(ordered.schema),
+        row_group_size=16_384,
+        write_page_index=True,
+    )
     write_file(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
+
+
+def float_columns(schema: pa.Schema) -> list[str]:
+    """Parquet's names of the columns of floats and of lists of floats."""
+    return [
+        f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
+        for field in schema
+        if pa.types.is_floating(field.type.value_type if pa.types.is_list(field.type) else field.type)
+    ]
 
 
 REPAIRS = dict.fromkeys(  # of tables that need no mapping
