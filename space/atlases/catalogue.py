@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from maps.atlas.reader import Atlas
 from maps.atlas.remote import load_atlas
-from maps.atlas.verification import verify_atlas
+from maps.atlas.verification import AtlasVerifier
 from maps.errors import MapsError
 from maps.hub.names import DATASET_NAME_PATTERN
 from space.atlases.names import PREBUILT_FOLDER, name_atlas, sort_by_reading
@@ -56,21 +56,23 @@ def open_named_atlases(names: list[str], hub: HubAccess) -> OpenedAtlases:
     models: dict[str, Atlas] = {}
     datasets: dict[str, str] = {}
     skipped: list[str] = []
-    for name in names:
-        is_dataset = not Path(name).expanduser().exists() and DATASET_NAME_PATTERN.fullmatch(name) is not None
-        try:
-            atlas = load_atlas(name, token=hub.token, endpoint=hub.endpoint)
-            verify_atlas(atlas.folder)
-        except MapsError as error:
-            skipped.append(f"The atlas {name} is not shown: {error}")
-            continue
-        atlas = name_atlas(atlas, models)
+    loaded: list[tuple[str, Atlas]] = []
+    with AtlasVerifier() as verifier:
+        for name in names:
+            try:
+                atlas = load_atlas(name, token=hub.token, endpoint=hub.endpoint)
+                verifier.verify(atlas.folder)
+                loaded.append((name, atlas))
+            except MapsError as error:
+                skipped.append(f"The atlas {name} is not shown: {error}")
+    for name, each in loaded:
+        atlas = name_atlas(each, models)
         model = atlas.model
         if model in atlases:
             skipped.append(f"The atlas {name} is not shown, because another atlas of {model} is listed before it.")
             continue
         atlases[model] = atlas
-        if is_dataset:
+        if not Path(name).expanduser().exists() and DATASET_NAME_PATTERN.fullmatch(name) is not None:
             datasets[model] = name
     if not atlases:
         raise MapsError(" ".join(skipped))
@@ -103,11 +105,12 @@ def open_default_atlases(data: Path) -> OpenedAtlases:
 def open_computed_atlases(folder: Path) -> list[Atlas]:
     """Opens the finished and valid atlases in a folder; anything else in it is named on the terminal."""
     opened = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        try:
-            atlas = Atlas.open(path)
-            verify_atlas(path)
-            opened.append(atlas)
-        except MapsError as error:
-            print(f"Skipped: {error}", file=sys.stderr)
+    with AtlasVerifier() as verifier:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            try:
+                atlas = Atlas.open(path)
+                verifier.verify(path)
+                opened.append(atlas)
+            except MapsError as error:
+                print(f"Skipped: {error}", file=sys.stderr)
     return opened

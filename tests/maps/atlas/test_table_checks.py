@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from maps.atlas.append_log import MAX_LINE_BYTES, merge_pending_rows
 from maps.atlas.reader import Atlas
 from maps.atlas.schema import SCHEMAS
-from maps.atlas.verification import verify_atlas
+from maps.atlas.verification import AtlasVerifier, verify_atlas
 from maps.errors import MapsError
 
 Rows = list[dict[str, Any]]
@@ -238,7 +239,7 @@ def test_a_file_that_unpacks_to_gigabytes_ends_only_the_child(atlas_folder: Path
 @pytest.mark.process
 def test_a_child_that_takes_too_long_is_ended(atlas_folder: Path) -> None:
     with pytest.raises(MapsError, match=r"took more than 0\.01 seconds"):
-        verify_atlas(atlas_folder, max_seconds=0.01)
+        AtlasVerifier(max_seconds=0.01).verify(atlas_folder)
 
 
 @pytest.mark.process
@@ -246,3 +247,29 @@ def test_the_childs_reason_is_told(atlas_folder: Path) -> None:
     change_rows("heads", layer=None)(atlas_folder)
     with pytest.raises(MapsError, match=r"heads\.parquet is damaged \(a row lacks layer\); map the model again\.$"):
         verify_atlas(atlas_folder)
+
+
+@pytest.mark.process
+def test_one_child_checks_many_atlases_and_another_goes_on_where_it_died(atlas_folder: Path, tmp_path: Path) -> None:
+    damaged, deadly = tmp_path / "damaged", tmp_path / "deadly"
+    shutil.copytree(atlas_folder, damaged)
+    change_rows("heads", layer=None)(damaged)
+    shutil.copytree(atlas_folder, deadly)
+    write_bomb(deadly / "descriptions.parquet", 7_000, "x" * 3_000_000)
+    children = set()
+    with AtlasVerifier() as verifier:
+        for folder in (atlas_folder, damaged, atlas_folder):
+            assert ("a row lacks layer" in problem_of(verifier, folder)) is (folder == damaged)
+            children.add(verifier.process_id)
+        assert len(children) == 1
+        assert str(deadly) in problem_of(verifier, deadly)
+        assert problem_of(verifier, atlas_folder) == ""
+    assert verifier.process_id is None
+
+
+def problem_of(verifier: AtlasVerifier, folder: Path) -> str:
+    try:
+        verifier.verify(folder)
+    except MapsError as error:
+        return str(error)
+    return ""
