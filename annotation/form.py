@@ -20,9 +20,9 @@ MAX_COMMENT_LENGTH = 2000  # characters
 
 CONSENT_SENTENCE = (
     "By answering you agree that we store your answers, your comments, the times of your answers and a pseudonym made "
-    "from your name; that others who take part see your answers (in a study, once it is over or its organiser shows "
-    "them; elsewhere, once they have answered the same item themselves); and that the answers will be published "
-    "without your name."
+    "from your name (from your id, if a panel sent you); that others who take part see your answers (in a study, once "
+    "it is over or its organiser shows them; elsewhere, once they have answered the same item themselves); and that "
+    "the answers will be published without your name."
 )
 
 GUIDELINES = """\

@@ -55,7 +55,7 @@ def add_design_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--controls", type=share, metavar="SHARE", help=controls_help)
     number("--swapped", type=whole_number, help="number of controls with another head's, or operation's, description")
     number("--shuffled", type=whole_number, help="number of controls with shuffled mappings")
-    p.add_argument("--no-practice", action="store_true", help="skip the worked examples at the start")
+    p.add_argument("--no-practice", action="store_true", help="skip the practice items at the start")
     pass_help = "give items only to people who answer at least N practice items right (default: to everybody)"
     number("--practice-pass", type=whole_number, default=0, help=pass_help)
     number("--per-annotator", type=positive_int, help="most items for one annotator (default: no limit)")

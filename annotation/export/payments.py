@@ -6,6 +6,7 @@ The ids come from the panel. Pseudonyms are derived from them with the key; noth
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -17,6 +18,7 @@ from annotation.statistics.progress import summarise_annotators
 from annotation.study.panel import check_panel_id
 from annotation.study.practice import is_practice_answer_right
 from annotation.study.study import Study
+from annotation.types import Judgment
 from maps.errors import MapsError
 from maps.files.csv_export import escape_formula, rows_to_csv
 
@@ -29,7 +31,8 @@ class Payment:
     """What one person from a panel did.
 
     `state`: completed, screened out, at work, agreed (nothing judged yet), withdrawn, or not known here.
-    Of `practice` items, `practice_right` were answered all right; of `controls`, `controls_refused` were not accepted.
+    `hours` were spent on items and practice items. Of `practice` items, `practice_right` were answered all right; of
+    `controls`, `controls_refused` were not accepted.
     """
 
     panel_id: str
@@ -64,8 +67,13 @@ def parse_panel_ids(lines: Iterable[str], parameter: str = "") -> list[str]:
 
 def list_payments(journal: Journal, study: Study, panel_ids: Sequence[str], key: bytes) -> list[Payment]:
     """What each of these people did in a study."""
+    judgments = journal.current_judgments(study.name)
     is_right = partial(is_practice_answer_right, study)
-    work = {each.annotator: each for each in summarise_annotators(journal.current_judgments(study.name), is_right)}
+    work = {each.annotator: each for each in summarise_annotators(judgments, is_right)}
+    practice: dict[str, list[Judgment]] = defaultdict(list)
+    for row in judgments:
+        if row.item_kind == "practice":
+            practice[row.annotator].append(row)
     outcomes, withdrawn = load_outcomes(journal, study.name), journal.withdrawal_times()
     payments = []
     for panel_id in panel_ids:
@@ -79,11 +87,13 @@ def list_payments(journal: Journal, study: Study, panel_ids: Sequence[str], key:
             state = "at work"
         else:
             state = "agreed" if journal.is_known(pseudonym) else "not known here"
-        if did is None:
-            payments.append(Payment(panel_id, pseudonym, state))
-            continue
-        numbers = (did.items, round(did.hours, 3), did.right_practice_items, did.practice_items)
-        payments.append(Payment(panel_id, pseudonym, state, *numbers, did.refused_controls, did.controls))
+        if did is not None:
+            numbers = (did.items, round(did.hours, 3), did.right_practice_items, did.practice_items)
+            payments.append(Payment(panel_id, pseudonym, state, *numbers, did.refused_controls, did.controls))
+        else:  # nobody, or somebody who has come no further than the practice
+            rows = practice[pseudonym]
+            hours = round(sum(row.seconds for row in rows) / 3600, 3)
+            payments.append(Payment(panel_id, pseudonym, state, 0, hours, sum(map(is_right, rows)), len(rows)))
     return payments
 
 

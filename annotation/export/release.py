@@ -139,7 +139,7 @@ def labels_table(counted: CountedJudgments) -> tuple[pa.Table, list[str]]:
 def left_out_sentences(rows: Sequence[Judgment], counted: CountedJudgments) -> list[str]:
     """Which rows are not in the release, and which are in it and not counted, with the reasons."""
     practice = Counter(row.item_kind for row in rows)["practice"]
-    sentences = [f"Left out: {pluralize(practice, 'judgment')} of worked examples."] if practice else []
+    sentences = [f"Left out: {pluralize(practice, 'judgment')} of practice items."] if practice else []
     sentences += [
         f"In the release, but not counted: {pluralize(count, 'judgment')} {REASONS[reason]}."
         for reason, count in counted.excluded_counts.items()

@@ -4,7 +4,7 @@ Functions on the journal's database. A reservation ends 30 minutes after it was 
 back, a reservation that would last longer is shortened to 30 minutes. Ended reservations are deleted before anything
 is decided, so that a clock set back cannot revive them.
 
-A newcomer has no stored answer in the study yet (worked examples do not count). Names cost nothing, so the reservations
+A newcomer has no stored answer in the study yet (practice items do not count). Names cost nothing, so the reservations
 of newcomers are short, few of them count against others, and none does where somebody would stand without an item.
 """
 
@@ -190,7 +190,7 @@ def release_reservation(db: Database, study: str, item_key: str, annotator: str)
 def check_not_withdrawn(db: Database, annotator: str) -> None:
     """Raises JournalError for a person who withdrew."""
     if db.select("SELECT 1 FROM withdrawals WHERE annotator = ?", [annotator]):
-        raise JournalError("You withdrew your answers, so nothing of yours is stored any more.")
+        raise JournalError("Your answers were withdrawn, so nothing of yours is stored any more.")
 
 
 def check_consented(db: Database, annotator: str) -> None:

@@ -178,7 +178,7 @@ def design_sentences(judgments: Sequence[Judgment], settings: StudySettings | No
     guidelines = _joined_names(row.guidelines_version for row in judgments)
     return [
         *frozen,
-        f"Study: {studies}; model: {models or 'none yet, only worked examples'}.",
+        f"Study: {studies}; model: {models or 'none yet, only practice items'}.",
         f"Items judged: {'; '.join(kinds)}.",
         f"Judged by {pluralize(len(annotators), 'annotator')} {days} (UTC){decided_by}.",
         f"Guidelines version: {guidelines}; form version: {_joined_names(row.form_version for row in judgments)}.",

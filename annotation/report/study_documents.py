@@ -95,7 +95,8 @@ def checklist_text(study: Study, plan: PlannedStudy, report: AgreementReport | N
     planned, achieved = plan.annotators, None if report is None else report.annotators
     people = f"Planned: {planned or 'unknown'}; took part so far: {0 if achieved is None else achieved}."
     judgments = 0 if report is None else report.judgments
-    wanted = plan.size.total_judgments(planned or 1)
+    size = plan.size
+    wanted = (size.items - size.controls) * size.per_item + size.overlap * (planned or 1)
     how = recruitment_words(study.settings)
     rows = (
         (
@@ -106,7 +107,7 @@ def checklist_text(study: Study, plan: PlannedStudy, report: AgreementReport | N
         ("D3. Consent", CONSENT_SENTENCE),
         ("D4. Ethics review", notice.ethics or "(fill in)"),
         ("D5. Characteristics of annotators", "Not collected by the app. (fill in)"),
-        ("Judgments", f"Planned: {wanted:,}; counted so far: {judgments:,}."),
+        ("Judgments of true items", f"Planned: {wanted:,}; counted so far: {judgments:,}."),
     )
     return (
         "\n\n".join([f"# Checklist for the study {study.name}", *(f"**{name}.** {text}" for name, text in rows)]) + "\n"

@@ -18,6 +18,7 @@ from annotation.statistics.planning import (
     answer_shares,
     forecast_study,
 )
+from annotation.study.panel import PanelSettings
 from annotation.study.study import Study, StudySettings
 from annotation.study.workload import StudySize, is_enough, sizes_for, study_size
 from maps.text import join_words, pluralize
@@ -49,10 +50,10 @@ class PlannedStudy:
 
     @property
     def hours(self) -> float | None:
-        """Hours of work of all people together; None if the study cannot be completed."""
+        """Hours of work of all people together, practice included; None if the study cannot be completed."""
         if self.annotators is None:
             return None
-        return self.size.total_judgments(self.annotators) * self.assumptions.model.seconds / 3600
+        return self.size.total_answers(self.annotators) * self.assumptions.model.seconds / 3600
 
     @property
     def cost(self) -> float | None:
@@ -127,12 +128,15 @@ def work_sentence(size: StudySize, invited: int | None, seconds: float) -> str:
     """How long the work takes, in all and for each person."""
     minimum = size.minimum_annotators
     people = max(minimum or 1, invited or 0)
-    judgments = size.total_judgments(people)
-    each = hours_words(judgments * seconds / people / 3600)
-    total = hours_words(judgments * seconds / 3600)
+    answers = size.total_answers(people)
+    each = hours_words(answers * seconds / people / 3600)
+    total = hours_words(answers * seconds / 3600)
+    rate = f"at {seconds:.0f} seconds per item"
+    if size.practice:
+        rate += f", the {pluralize(size.practice, 'practice item')} included"
     if people == 1:
-        return f"Work: {total}, at {seconds:.0f} seconds per item."
-    return f"Work: {each} for each of {people:,} annotators, {total} in all, at {seconds:.0f} seconds per item."
+        return f"Work: {total}, {rate}."
+    return f"Work: {each} for each of {people:,} annotators, {total} in all, {rate}."
 
 
 def hours_words(hours: float) -> str:
@@ -193,9 +197,10 @@ def descriptions_sentence(settings: StudySettings) -> str:
 
 def recruitment_words(settings: StudySettings) -> str:
     """How people came to a study, after the word "by"."""
-    if settings.panel.parameter:
-        return f"the panel {settings.panel.name}".rstrip() if settings.panel.name else "a panel"
-    return "personal invitation" if settings.invited_only else "the address of the study"
+    other = "invitation" if settings.invited_only else "the address of the study"
+    if not settings.panel.parameter:
+        return other
+    return f"{f'the panel {settings.panel.name}' if settings.panel.name else 'a panel'} or by {other}"
 
 
 def recruitment_sentences(settings: StudySettings) -> list[str]:
@@ -203,9 +208,22 @@ def recruitment_sentences(settings: StudySettings) -> list[str]:
     sentences = []
     if settings.panel.parameter or settings.invited_only:
         sentences.append(f"People come by {recruitment_words(settings)}.")
+    sentences += stranded_sentences(settings.panel)
     if settings.practice_pass:
         items = pluralize(settings.practice_pass, "practice item")
         sentences.append(f"Whoever answers fewer than {items} right is given no item.")
+    return sentences
+
+
+def stranded_sentences(panel: PanelSettings) -> list[str]:
+    """Who of a panel's people is told nothing that they can take back to it."""
+    if not panel.parameter:
+        return []
+    sentences = [] if panel.completed else ["Whoever is done gets no code or address to take back to the panel."]
+    who = {"screened_out": "fails the practice or finds nothing left", "declined": "does not agree"}
+    stranded = [words for outcome, words in who.items() if not getattr(panel, outcome)]
+    if stranded:
+        sentences.append(f"Whoever {join_words(stranded, 'or')} gets no code, and is asked to return the study.")
     return sentences
 
 

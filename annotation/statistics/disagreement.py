@@ -32,16 +32,15 @@ class Disagreement:
 
 
 def majority_answers(judgments: Sequence[Judgment]) -> Answers:
-    """What most annotators answered, question by question; no answer where there is a tie or the question is not asked.
+    """What more than half of the annotators answered, question by question; no answer where no answer has more.
 
     A later question counts only for those who gave the majority's answers to the earlier ones.
     """
     codes: dict[str, str | None] = {}
     rows = list(judgments)
     for question in QUESTIONS:
-        counts = Counter(getattr(row, question.field) for row in rows).most_common(2)
-        is_tied = len(counts) == 2 and counts[0][1] == counts[1][1]
-        codes[question.field] = None if not counts or is_tied else counts[0][0]
+        counts = Counter(getattr(row, question.field) for row in rows).most_common(1)
+        codes[question.field] = counts[0][0] if counts and 2 * counts[0][1] > len(rows) else None
         if codes[question.field] is not None:
             rows = [row for row in rows if getattr(row, question.field) == codes[question.field]]
     return keep_applicable_answers(codes, "")

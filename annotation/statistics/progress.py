@@ -45,7 +45,8 @@ class AnnotatorSummary:
     `compared_items` counts the items on which the others have a majority answer to question one; on `agreeing_items`
     of them the annotator gave the same answer. Of `controls`, `refused_controls` were not accepted (a pattern is
     visible and was described). Of `practice_items`, `right_practice_items` were answered all right. `hours` is the
-    time spent on items, `last_answer` the time of the newest answer. `flags` are reasons to look closer.
+    time spent on items and practice items, `last_answer` the time of the newest answer. `flags` are reasons to look
+    closer.
     """
 
     annotator: str
@@ -138,7 +139,7 @@ def _summarise(
         len(rows),
         median(times),
         *agreement,
-        hours=sum(times) / 3600,
+        hours=sum(row.seconds for row in (*rows, *practice)) / 3600,
         last_answer=max(row.submitted_at for row in rows),
         refused_controls=sum(row.presence != "present_described" for row in controls),
         controls=len(controls),
@@ -154,4 +155,5 @@ def _flags(rows: Sequence[Judgment], median_seconds: float) -> Iterator[str]:
     if len(rows) >= FEWEST_TO_FLAG and len({row.presence for row in rows}) == 1:
         yield "one answer always"
     if contradictions := sum(row.flag is not None for row in rows):
-        yield f"{pluralize(contradictions, 'answer')} against the description"
+        answers = pluralize(contradictions, "answer")
+        yield f"{answers} saying that a pattern was described where none was, or the reverse"

@@ -43,12 +43,16 @@ NO_PANEL = PanelSettings()
 
 @dataclass(frozen=True)
 class PanelPreset:
-    """What is known about a panel. `exit_address` makes an address of a code; without it a code is shown as it is."""
+    """What is known about a panel. `exit_address` makes an address of a code; without it a code is shown as it is.
+
+    With `needs_code` nobody is paid there without one.
+    """
 
     name: str
     parameter: str
     placeholder: str
     exit_address: str = ""
+    needs_code: bool = False
 
 
 PRESETS = {
@@ -57,8 +61,10 @@ PRESETS = {
         "PROLIFIC_PID",
         "{{%PROLIFIC_PID%}}",
         f"https://app.prolific.com/submissions/complete?cc={CODE_PLACEHOLDER}",
+        needs_code=True,
     ),
-    "connect": PanelPreset("CloudResearch Connect", "participantId", ""),  # Connect adds the parameter itself
+    # Connect adds the parameter itself
+    "connect": PanelPreset("CloudResearch Connect", "participantId", "", needs_code=True),
     "sona": PanelPreset("SONA", "id", "%SURVEY_CODE%"),
 }
 PANEL_FIELDS = tuple(field.name for field in fields(PanelSettings))
@@ -69,7 +75,8 @@ def panel_settings(
 ) -> PanelSettings:
     """The settings of a known panel, or of another one by the name of its parameter.
 
-    Raises MapsError for a parameter that cannot be used and for an exit that is neither a code nor an address.
+    Raises MapsError for a parameter that cannot be used, for an exit that is neither a code nor an address, and where a
+    code is missing without which nobody is paid.
     """
     if preset_name and preset_name not in PRESETS:
         raise MapsError(f"There is no panel {preset_name!r} here; choose among {', '.join(PRESETS)}.")
@@ -77,6 +84,8 @@ def panel_settings(
     chosen = parameter.strip() or preset.parameter
     if chosen and (not PARAMETER_NAME.fullmatch(chosen) or chosen in RESERVED_PARAMETERS):
         raise MapsError(f"{chosen!r} cannot be the name of the link's parameter; use letters, digits, _ and -.")
+    if preset.needs_code and not completed.strip():
+        raise MapsError(f"{preset.name} needs a code for whoever is done; without it nobody can be paid there.")
     exits = [_exit_text(text.strip(), preset) for text in (completed, screened_out, declined)]
     return PanelSettings(preset.name, chosen, preset.placeholder, *exits)
 

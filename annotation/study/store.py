@@ -16,6 +16,8 @@ STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 def check_study_name(name: str) -> str:
     """The name, if a study may have it; raises MapsError otherwise."""
+    if not name:
+        raise MapsError("Give the study a name, of at most 40 lower-case letters, digits and hyphens.")
     if not STUDY_NAME.fullmatch(name):
         raise MapsError(f"{name!r} is not a valid study name; use at most 40 lower-case letters, digits and hyphens.")
     if name == DEFAULT_STUDY:

@@ -9,6 +9,8 @@ from annotation.study.next_item import count_subjects
 from annotation.study.study import Study
 from annotation.types import CONTROL_KINDS
 
+PRACTICE_ITEMS = 7  # in annotation/data/practice.json
+
 
 @dataclass(frozen=True)
 class StudySize:
@@ -16,7 +18,7 @@ class StudySize:
 
     `items` and `controls` (among them) leave out the overlap. They are of `subjects` different heads, or operations:
     nobody judges two items of one. Each needs `per_item` judgments; one person judges at most `per_annotator` items,
-    the `overlap` included (None: no limit).
+    the `overlap` included (None: no limit). Everybody first answers `practice` items, which are none of these.
     """
 
     items: int
@@ -25,6 +27,7 @@ class StudySize:
     overlap: int
     per_item: int
     per_annotator: int | None
+    practice: int = 0
 
     @property
     def items_per_person(self) -> int:
@@ -49,6 +52,10 @@ class StudySize:
         """All judgments, if so many people judge the overlap."""
         return self.items * self.per_item + self.overlap * annotators
 
+    def total_answers(self, annotators: int) -> int:
+        """All judgments and answers to practice items: the work that is paid."""
+        return self.total_judgments(annotators) + self.practice * annotators
+
 
 def study_size(study: Study) -> StudySize:
     """The size of a study with a limit of judgments for each item."""
@@ -60,6 +67,7 @@ def study_size(study: Study) -> StudySize:
         overlap=study.overlap_items,
         per_item=study.settings.per_item or 1,
         per_annotator=study.settings.per_annotator,
+        practice=PRACTICE_ITEMS if study.settings.practice else 0,
     )
 
 

@@ -123,6 +123,13 @@ def anchor(href: str, label: str, **attributes: str) -> Html:
     return Html('<a href="{}"{}>{}</a>').format(href, extra, label)
 
 
+def copy_button(label: str, text: str, text_box: str = "") -> Html:
+    """A button that copies a text; with the id of a text box, what stands there, with the text in place of LINK."""
+    return Html('<button type="button" class="copy" data-copy="{}" data-text-box="{}">{}</button>').format(
+        text, text_box, label
+    )
+
+
 def head_link(model: str, head: HeadId) -> Html:
     return anchor(link_to_head(model, head), str(head))
 

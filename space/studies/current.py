@@ -98,10 +98,16 @@ def judging_closed_reason(services: Services, study: Study) -> str | None:
     if (reason := storage_closed_reason(services.ledger)) is not None:
         return reason
     if (reason := services.journal.over_reason(study)) is not None:
-        return f"The study {study.name} is over: {reason}. Thank you to everybody who took part!"
+        return f"{study_words(study)} is over: {reason}. Thank you to everybody who took part!"
     if is_paused(services.journal, study.name):
-        return "The study is paused. Your answers so far are kept; please come back later."
+        return f"{study_words(study)} is paused; please come back later. Answers that were given are kept."
     return None
+
+
+def study_words(study: Study) -> str:
+    """How a sentence for annotators begins that is about their study."""
+    title = study.settings.notice.title
+    return f"The study “{title}”" if title else f"The study {study.name}"
 
 
 def accept_invitation(services: Services, study: Study, annotator: Annotator, invitation: object) -> None:
@@ -110,6 +116,20 @@ def accept_invitation(services: Services, study: Study, annotator: Annotator, in
     invited, key = (annotator.pseudonym, ANYBODY_WITH_THE_LINK), services.pseudonym_key
     if annotator.panel == study.name or any(is_invitation(invitation, study.name, each, key) for each in invited):
         join_study(services.journal, study.name, annotator.pseudonym)
+
+
+def may_be_invited(services: Services, study: Study, annotator: Annotator | None, invitation: object) -> bool:
+    """Whether a person whose browser has this invitation may turn out to be invited when they sign in."""
+    is_from_panel = annotator is not None and annotator.panel == study.name
+    if not study.settings.invited_only or is_from_panel:
+        return True
+    key = services.pseudonym_key
+    if is_invitation(invitation, study.name, ANYBODY_WITH_THE_LINK, key):
+        return True
+    if annotator is None:  # on a Space an invitation may be theirs; elsewhere a personal link signs in
+        return services.is_on_space and isinstance(invitation, str)
+    is_theirs = is_invitation(invitation, study.name, annotator.pseudonym, key)
+    return is_theirs or is_member(services.journal, study.name, annotator.pseudonym)
 
 
 def not_invited_reason(services: Services, study: Study, annotator: Annotator) -> str | None:

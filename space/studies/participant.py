@@ -35,7 +35,7 @@ class Participant:
         return {example.item.key: example for example in practice.practice_of_study(self.study)}
 
     def find_item(self, handle: object) -> StudyItem | None:
-        """The item or worked example of a handle; None for whatever the server did not give this person."""
+        """The item or practice item of a handle; None for whatever the server did not give this person."""
         number = pseudonyms.read_item_handle(handle, self._handle_key) if isinstance(handle, str) else None
         if number is None:
             return None
@@ -49,7 +49,7 @@ class Participant:
         return item if self.item_handle(item) == handle else None
 
     def _number(self, item: StudyItem) -> int:
-        """The place of an item in the study's order; worked examples come after it."""
+        """The place of an item in the study's order; practice items come after it."""
         number = self.study.position_by_item.get(item)
         return len(self.study.order) + list(self.examples_by_key).index(item.key) if number is None else number
 

@@ -73,6 +73,7 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     "upload_atlas": (ORGANISERS, "/models: uploads an atlas to the Hub"),
     "sign_out_organiser": (ORGANISERS, "ends their session"),
     **dict.fromkeys(("preview_release", "download_labels"), (ORGANISERS, "what a release would contain")),
+    **dict.fromkeys(("preregister", "make_datasheet"), (ORGANISERS, "documents about a study for its reviewers")),
     **dict.fromkeys(("publish_study", "make_release_public"), (ORGANISERS, "publishes a study on the Hub")),
     "decide": (ORGANISERS, "decides on a disagreement"),
 }

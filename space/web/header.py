@@ -48,8 +48,10 @@ def header_html(services: Services, links: Mapping[str, str], path: str, model: 
         anchor(target or "./", label, **({"aria-current": "page"} if target == path else {}))
         for label, target in shown.items()
     )
+    pages += anchor("organise", "Organise", **{"class": "for-organisers", "hidden": ""})  # the script shows it to them
     sources = Html(" ").join(anchor(target, label) for label, target in source_links(services, model))
-    return TEMPLATE.format(pages=pages, models=model_picker(services, model), limit=MAX_QUERY_LENGTH, sources=sources)
+    models = model_picker(services, model)
+    return TEMPLATE.format(pages=pages, models=models, limit=MAX_QUERY_LENGTH, sources=sources)
 
 
 def model_picker(services: Services, model: str) -> Html:

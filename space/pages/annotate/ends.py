@@ -6,11 +6,14 @@ from annotation.journal.participants import record_outcome
 from annotation.study.panel import Outcome, exit_address, is_address
 from annotation.study.practice import is_practice_answer_right
 from annotation.study.study import Study
+from annotation.types import Judgment
 from maps.text import pluralize
 from space.components.markup import Html, anchor
 from space.studies.current import judging_closed_reason, not_invited_reason
 from space.studies.participant import Participant, current_judgments
 from space.web.sessions import Annotator
+
+RETURN_WORDS = "Please return this study at {}, so that your place is free for somebody else."
 
 
 def closed_reason(participant: Participant) -> str | None:
@@ -28,17 +31,26 @@ def failed_practice_reason(participant: Participant) -> str | None:
     pass_mark, examples = participant.study.settings.practice_pass, participant.examples_by_key
     if not pass_mark or not examples:
         return None
-    journal, annotator = participant.services.journal, participant.annotator.pseudonym
-    answered = journal.current_judgments(participant.study.name, annotator, kind="practice")
+    answered = practice_answers(participant)
     if len(answered) < len(examples):
         return None
-    right = sum(is_practice_answer_right(participant.study, row) for row in answered)
+    right = count_right_practice_answers(participant)
     if right >= pass_mark:
         return None
     return (
         f"You answered {right} of {pluralize(len(examples), 'practice item')} right; {pass_mark} are needed to go on "
         "in this study. Thank you for your time!"
     )
+
+
+def practice_answers(participant: Participant) -> list[Judgment]:
+    journal, annotator = participant.services.journal, participant.annotator.pseudonym
+    return list(journal.current_judgments(participant.study.name, annotator, kind="practice"))
+
+
+def count_right_practice_answers(participant: Participant) -> int:
+    """How many practice items this person has answered right in all questions."""
+    return sum(is_practice_answer_right(participant.study, row) for row in practice_answers(participant))
 
 
 def reach_outcome(participant: Participant, reason: str | None) -> Outcome | None:
@@ -61,13 +73,21 @@ def reach_outcome(participant: Participant, reason: str | None) -> Outcome | Non
 def exit_html(study: Study, outcome: Outcome | None, annotator: Annotator) -> Html:
     """The code, or the link back to the panel, for somebody at the end of a study; empty if the study has none.
 
-    In a study with a panel, only for the panel's people.
+    In a study with a panel, only for the panel's people; those who do not take part and have no code are asked to
+    return it.
     """
-    text = getattr(study.settings.panel, outcome) if outcome is not None else ""
-    if not text or (study.settings.panel.parameter and annotator.panel != study.name):
+    panel = study.settings.panel
+    if outcome is None or (panel.parameter and annotator.panel != study.name):
         return Html("")
+    text, name = getattr(panel, outcome), panel.name or "the panel"
+    if not text:
+        is_asked_to_return = panel.parameter and outcome != "completed"
+        return Html('<p id="exit">{}</p>').format(RETURN_WORDS.format(name)) if is_asked_to_return else Html("")
     if not is_address(text):
-        return Html('<p id="exit">Your code: <b class="exit-code">{}</b></p>').format(text)
-    panel = study.settings.panel.name
-    words = f"Finish: go back to {panel}" if panel else "Finish"
-    return Html('<p id="exit">{}</p>').format(anchor(exit_address(text, annotator.name), words))
+        where = f" Enter it at {name}, so that it is known there how the study ended for you."
+        return Html('<p id="exit">Your code: <b class="exit-code">{}</b>{}</p>').format(
+            text, where if panel.parameter else ""
+        )
+    words = f"Finish: go back to {panel.name}" if panel.name else "Finish"
+    reason = f"Press it, so that {name} knows how the study ended for you." if panel.parameter else ""
+    return Html('<p id="exit">{} {}</p>').format(anchor(exit_address(text, annotator.name), words), reason)

@@ -22,11 +22,23 @@ from space.components.markup import Html, anchor, join_html, notice
 from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
 from space.pages.annotate.arrival import invitation_in, open_session, panel_link_problem
-from space.pages.annotate.ends import exit_html
+from space.pages.annotate.door import UNOPENED_STUDY, WITHDRAWN, WITHDRAWN_MESSAGE, shut_door, shut_door_updates
+from space.pages.annotate.ends import count_right_practice_answers, exit_html
 from space.pages.annotate.own_answers import write_own_answers
-from space.pages.annotate.view import AnnotatePage, open_form_updates, receipt_html, task_updates, welcome_updates
+from space.pages.annotate.view import (
+    AnnotatePage,
+    open_form_updates,
+    receipt_html,
+    task_updates,
+    welcome_updates,
+)
 from space.services import Services
-from space.studies.current import accept_invitation, select_study, storage_closed_reason, visible_default_study
+from space.studies.current import (
+    accept_invitation,
+    select_study,
+    storage_closed_reason,
+    visible_default_study,
+)
 from space.studies.participant import Participant
 from space.web import sessions
 from space.web.downloads import one_time_link
@@ -35,7 +47,6 @@ from space.web.updates import Inputs, Updates
 from space.web.visitors import connection_address
 
 SIGN_IN_FIRST = "Please sign in with Hugging Face first."
-WITHDRAWN_MESSAGE = "You have withdrawn your answers, so you can no longer take part."
 WITHDRAWAL_RECEIPT = "Your answers are withdrawn and will not be in the next release. You can no longer take part."
 NAME_TAKEN = (
     "Somebody has signed in here under this name before. If that was you, open your personal link; if you no longer "
@@ -53,10 +64,7 @@ RESERVATION_LOST_MESSAGE = (
     "longer needed. Skip gives you another item."
 )
 ITEM_NOT_OPEN = "Your answer was not stored, because that item is not open any more. Continue with this one."
-UNOPENED_STUDY = Html(
-    '<h1>This study cannot be opened</h1>{}<p><a href="annotate?study=default">Judge descriptions of all heads</a> · '
-    '<a href="./">Explore the heads</a></p>'
-)
+PRACTICE_OVER = "The practice is over: you answered {} of {} items right. From now on your answers count."
 COPIES_PUBLISHED_MESSAGE = "All your answers so far are published."
 VisitorHandler = Callable[[AnnotatePage, Inputs, gr.Request], Updates]
 AnnotatorHandler = Callable[[AnnotatePage, Participant, Inputs], Updates]
@@ -108,20 +116,21 @@ def load_annotate_page(page: AnnotatePage, inputs: Inputs, request: gr.Request) 
     try:
         study = select_study(services, query.get("study"), previous_study)
     except MapsError as error:
-        return {page.notices: UNOPENED_STUDY.format(notice(str(error), "problem"))}
+        return shut_door_updates(page, UNOPENED_STUDY, notice(str(error), "problem"))
     requested_item = tasks.requested_study_item(study, head_in_query(query))
     invitation = query.get("invitation") or invitation_in(browser_state)
     if (problem := panel_link_problem(services, study, query)) is not None:
-        return welcome_updates(page, study, notices=notice(problem, "problem"))
+        return shut_door_updates(page, UNOPENED_STUDY, notice(problem, "problem"))
     token, link_notice = open_session(services, study, inputs[page.token], query)
     annotator = identify_annotator(services, token, request)
     copies = {page.copies: outbox.compare_copies(services, outbox.extract_ids(inputs[page.copies]))}
-    has_withdrawn = annotator is not None and annotator.pseudonym in services.journal.withdrawal_times()
-    if annotator is None or has_withdrawn or not outbox.has_consented(services, annotator):
-        notices = notice(WITHDRAWN_MESSAGE) if has_withdrawn else link_notice
+    if annotator is not None and annotator.pseudonym in services.journal.withdrawal_times():
+        return shut_door_updates(page, WITHDRAWN, notice(WITHDRAWN_MESSAGE)) | copies | {page.token: token}
+    if annotator is None or not outbox.has_consented(services, annotator):
         token = token or (None if services.is_on_space else sessions.visitor_token(services))
-        is_from_panel = annotator is not None and annotator.panel == study.name and not has_withdrawn
-        welcome = welcome_updates(page, study, requested_item, notices, invitation, is_from_panel)
+        if not link_notice and (shut := shut_door(page, study, annotator, invitation)):
+            return shut | copies | {page.token: token}
+        welcome = welcome_updates(page, study, requested_item, link_notice, invitation, annotator)
         return welcome | copies | {page.token: token}
     accept_invitation(services, study, annotator, invitation)
     participant = Participant(services, study, annotator)
@@ -238,11 +247,16 @@ def skip(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Update
         journal.release_reservation(participant.study.name, task.item.key, participant.annotator.pseudonym)
         handle = participant.item_handle(task.item)
         skipped = (*(each for each in skipped if each != handle), handle)
-    return task_updates(page, inputs[page.token], tasks.reserve_next_task(participant, skipped))
+    next_task = tasks.reserve_next_task(participant, skipped)
+    updates = task_updates(page, inputs[page.token], next_task)
+    if task is not None and task.practice_example is not None and is_unanswered(next_task):
+        right = count_right_practice_answers(participant)
+        updates[page.message] = notice(PRACTICE_OVER.format(right, len(participant.examples_by_key)), "receipt")
+    return updates
 
 
 def is_unanswered(task: tasks.AnnotationTask) -> bool:
-    """Whether the task is an item of the study, not a worked example, that the annotator has not judged yet."""
+    """Whether the task is an item of the study, not a practice item, that the annotator has not judged yet."""
     return task.item is not None and task.earlier_judgment is None and task.practice_example is None
 
 
@@ -313,8 +327,8 @@ def withdraw_own_answers(page: AnnotatePage, participant: Participant, _inputs: 
     pseudonym = participant.annotator.pseudonym
     copies = outbox.withdraw_annotator(page.services, pseudonym)
     receipt = f"{WITHDRAWAL_RECEIPT} {outbox.publication_sentence(page.services, pseudonym)}".rstrip()
-    notices = notice(receipt)
+    reason = notice(receipt)
     if participant.annotator.panel:
-        notices += exit_html(participant.study, "declined", participant.annotator)
-    updates = welcome_updates(page, participant.study, notices=notices)
+        reason += exit_html(participant.study, "declined", participant.annotator)
+    updates = shut_door_updates(page, WITHDRAWN, reason)
     return updates | {page.token: sessions.visitor_token(page.services), page.draft: None, page.copies: copies}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from annotation.form import QUESTIONS
+from annotation.form import QUESTIONS, FormQuestion
 from annotation.types import Judgment
 from maps.files.csv_export import rows_to_csv, spreadsheet_safe_cell
 from space.studies.participant import Participant, current_judgments
@@ -17,7 +17,7 @@ COLUMNS = (
 
 
 def write_own_answers(participant: Participant, folder: Path) -> Path:
-    """Writes the file into the folder; the items are numbered in the order of answering, worked examples left out."""
+    """Writes the file into the folder; the items are numbered in the order of answering, practice items left out."""
     judgments = [row for row in current_judgments(participant) if row.item_kind != "practice"]
     rows = (_row(participant, number, each) for number, each in enumerate(judgments, start=1))
     path = folder / f"my-answers-{participant.study.name}.csv"
@@ -28,7 +28,7 @@ def write_own_answers(participant: Participant, folder: Path) -> Path:
 
 def _row(participant: Participant, number: int, judgment: Judgment) -> tuple[object, ...]:
     content = participant.item_content(judgment.item)
-    answers = (getattr(judgment, question.field) for question in QUESTIONS)
+    answers = (answer_words(question, getattr(judgment, question.field)) for question in QUESTIONS)
     return (
         number,
         f"{judgment.submitted_at:%Y-%m-%dT%H:%M:%SZ}",
@@ -39,3 +39,8 @@ def _row(participant: Participant, number: int, judgment: Judgment) -> tuple[obj
         round(judgment.seconds, 1),
         judgment.judgment_id,
     )
+
+
+def answer_words(question: FormQuestion, code: str | None) -> str:
+    """An answer as the form puts it; empty if the question was not asked."""
+    return next((choice.label for choice in question.choices if choice.code == code), "")

@@ -45,7 +45,7 @@ def connect_form(here: AnnotatePage, page: gr.Blocks) -> None:
         for trigger in (here.agree_button.click, here.name.submit)
     ]
     form_values = [here.task, *here.questions.values(), here.comment]
-    form_outputs = [here.draft, *dependent_questions(here.questions)]
+    form_outputs = [here.draft, *dependent_questions(here.questions), here.message]
     decline = for_visitor(here, handlers.decline)
     here.decline_button.click(decline, task_inputs, outputs, **QUIET_EVENT)
     for event in entered:

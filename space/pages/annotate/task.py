@@ -79,7 +79,7 @@ class AnnotationTask:
 
     @property
     def practice_example(self) -> PracticeExample | None:
-        """The worked example, if the item is one."""
+        """The practice example, if the item is one."""
         return self.participant.examples_by_key.get(self.item.key) if self.item else None
 
     def browser_state(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def parse_skipped_handles(browser_state: object) -> tuple[str, ...]:
 def reserve_next_task(
     participant: Participant, skipped_handles: tuple[str, ...], preferred_item: StudyItem | None = None
 ) -> AnnotationTask:
-    """The next open item: first the worked examples, then `preferred_item` if it is still open, then the others."""
+    """The next open item: first the practice items, then `preferred_item` if it is still open, then the others."""
     if (reason := closed_reason(participant)) is not None:
         return ended_task(participant, skipped_handles, reason)
     if participant.examples_by_key:
@@ -253,7 +253,7 @@ def parse_start_time(browser_state: dict[str, Any]) -> datetime | None:
 
 
 def previous_task(participant: Participant, task: AnnotationTask) -> AnnotationTask:
-    """The item that was judged before the present one; the first stays. Worked examples are not shown again."""
+    """The item that was judged before the present one; the first stays. Practice items are not shown again."""
     items = [row.item for row in current_judgments(participant) if row.item_kind != "practice"]
     if not items:
         return task
@@ -278,7 +278,7 @@ def requested_study_item(study: Study, head: HeadId | None) -> StudyItem | None:
 
 
 def contradiction_hint(task: AnnotationTask) -> str | None:
-    """What to ask about an answer that contradicts whether a pattern is described; worked examples have feedback."""
+    """What to ask about an answer that contradicts whether a pattern is described; practice items have feedback."""
     if task.item is None or task.practice_example is not None:
         return None
     content = task.participant.study.contents[task.item.key]
@@ -296,7 +296,7 @@ def store_judgment(task: AnnotationTask) -> tuple[Judgment, Receipt]:
     if (reason := closed_reason(participant)) is not None:
         raise JournalError(f"Your answer was not stored. {reason}")
     if task.practice_example is not None and task.replaced_judgment_id is not None:
-        raise JournalError("You have answered this worked example already. Press Next to go on.")
+        raise JournalError("You have answered this practice item already. Press Next to go on.")
     judgment = form.build_judgment(
         task.item,
         task.answers,

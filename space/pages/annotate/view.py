@@ -19,15 +19,17 @@ from space.components.markup import Html, anchor, join_html, mapping_list, notic
 from space.components.tally import answer_counts_html
 from space.pages.annotate.ends import exit_html
 from space.pages.annotate.task import AnnotationTask
-from space.pages.annotate.welcome import welcome_html
+from space.pages.annotate.welcome import practice_words, welcome_html
 from space.services import Services
 from space.studies.current import judging_closed_reason
 from space.web.browser_storage import draft_state, task_state, token_state
+from space.web.sessions import Annotator
 from space.web.updates import Updates
 
 NO_ITEMS = "There is nothing to judge at the moment: no head has a description that is shown."
 NO_PLACES = "Nothing is left to judge here: the items have enough answers, or others are at them. Thank you for coming!"
-CHANGE_HINT = "You can close this page. To look at your answers or change them, press Back."
+LEAVE = "You can close this page."
+CHANGE_HINT = "To look at your answers or change them, press Back."
 KEYBOARD_HELP = (
     "**Keys.** 1 to 4 answer the marked question. Enter submits (in the comment: Ctrl+Enter). S skips, Backspace goes "
     "back, ? opens this help."
@@ -116,19 +118,20 @@ def welcome_updates(
     requested_item: StudyItem | None = None,
     notices: str = "",
     invitation: object = None,
-    is_from_panel: bool = False,
+    known: Annotator | None = None,
 ) -> Updates:
-    """The page before signing in. The browser keeps the study, head and invitation that the address named.
+    """The page before the consent. The browser keeps the study, head and invitation that the address named.
 
-    Without other notices, it says why nobody can judge at the moment, if that is so. Whoever comes from a panel types
-    no name and can decline.
+    Without other notices, it says why nobody can judge at the moment, if that is so. Who is `known` by a personal link
+    or a panel types no name; a panel's people can decline.
     """
     wanted = None if requested_item is None else str(HeadId(requested_item.layer, requested_item.head))
     reason = judging_closed_reason(page.services, study) or ("" if study.order else NO_ITEMS)
+    is_from_panel = known is not None and known.panel == study.name
     return {
         page.welcome_column: gr.update(visible=True),
-        page.welcome: welcome_html(study, is_from_panel),
-        page.name: gr.update(visible=not (is_from_panel or page.services.is_on_space)),
+        page.welcome: welcome_html(study, known),
+        page.name: gr.update(visible=known is None and not page.services.is_on_space),
         page.decline_button: gr.update(visible=is_from_panel),
         page.form_column: gr.update(visible=False),
         page.task: {"study": study.name, "wanted": wanted, "invitation": invitation},
@@ -199,7 +202,7 @@ def feedback_html(example: PracticeExample, answers: form.Answers) -> Html:
         name = question.short_name[0].upper() + question.short_name[1:]
         why = example.feedback.get(question.field, "")
         parts.append(Html("<p>{}: <b>{}</b> {}</p>").format(name, verdict, why))
-    intro = Html('<div class="feedback notice" role="status"><p>This was a worked example.</p>{}</div>')
+    intro = Html('<div class="feedback notice" role="status"><p>This was a practice item.</p>{}</div>')
     return intro.format(join_html(parts))
 
 
@@ -214,7 +217,7 @@ def evidence_html(task: AnnotationTask) -> Html:
     item, in_open_study = task.item, task.participant.is_in_open_study
     if item is None:
         way_out = exit_html(task.participant.study, task.outcome, task.participant.annotator)
-        return notice(task.closed_reason or no_item_reason(task)) + way_out
+        return notice(end_words(task)) + way_out + (notice(leave_words(bool(way_out))) if task.progress.done else "")
     others = Html("")
     if task.earlier_judgment is not None and in_open_study:
         current = task.participant.services.journal.current_judgments(item.study, item=item)
@@ -232,21 +235,30 @@ def evidence_html(task: AnnotationTask) -> Html:
     return sticky_panel(Html("{}<h1>{}</h1>{}{}{}").format(on_phone, title, signs, mappings, others), title)
 
 
-def no_item_reason(task: AnnotationTask) -> str:
+def end_words(task: AnnotationTask) -> str:
+    """Why there is no item, and what happens next."""
     study, done = task.participant.study, task.progress.done
-    if not study.order:
-        return NO_ITEMS
     if not done:
-        return NO_PLACES
-    ending = " ".join(filter(None, (study.settings.notice.next_steps, CHANGE_HINT)))
+        return task.closed_reason or (NO_PLACES if study.order else NO_ITEMS)
+    next_steps = study.settings.notice.next_steps if task.outcome != "screened_out" else ""
+    return " ".join(filter(None, (task.closed_reason or done_words(study, done), next_steps)))
+
+
+def leave_words(has_way_out: bool) -> str:
+    """What somebody who has judged items may do at the end. Who has a code or link to follow is not told to leave."""
+    return CHANGE_HINT if has_way_out else f"{LEAVE} {CHANGE_HINT}"
+
+
+def done_words(study: Study, done: int) -> str:
+    """Thanks to somebody who has judged so many items and is given no other."""
     if done >= len(study.order):
-        return f"All done: you judged all {pluralize(done, 'item')}. Thank you! {ending}"
+        return f"All done: you judged all {pluralize(done, 'item')}. Thank you!"
     limit = study.settings.per_annotator
     if limit is not None and done >= limit:
-        return f"All done: you judged the {pluralize(limit, 'item')} we asked you for. Thank you! {ending}"
+        return f"All done: you judged the {pluralize(limit, 'item')} we asked you for. Thank you!"
     return (
         f"All done for now: you judged {pluralize(done, 'item')}. The others have enough answers, or someone is "
-        f"judging them at the moment; you are welcome to look in again later. Thank you! {ending}"
+        "judging them at the moment; you are welcome to look in again later. Thank you!"
     )
 
 
@@ -266,14 +278,13 @@ def description_html(task: AnnotationTask) -> Html:
 
 
 def progress_html(task: AnnotationTask) -> Html:
-    """`12 of 40, about 25 minutes left`; for worked examples `Practice, 2 of 3`."""
+    """`12 of 40, about 25 minutes left`; for practice items `Practice, 2 of 3`."""
     who = Html("<small>signed in as {}</small>").format(task.participant.annotator.name)
     if task.practice_example is not None:
         keys = list(task.participant.examples_by_key)
         number = keys.index(task.practice_example.item.key) + 1
-        return Html("<p><b>Practice</b>, {} of {}: a worked example, which does not count {}</p>").format(
-            number, len(keys), who
-        )
+        words = practice_words(task.participant.study)
+        return Html("<p><b>Practice</b>, {} of {}. {} {}</p>").format(number, len(keys), words, who)
     progress = task.progress
     left = ""
     if progress.minutes_left is not None and progress.done < progress.total:

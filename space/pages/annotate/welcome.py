@@ -8,6 +8,7 @@ from annotation.study.study import DEFAULT_STUDY, Study
 from annotation.study.workload import items_asked
 from maps.text import pluralize
 from space.components.markup import Html, join_html, mapping_list
+from space.web.sessions import Annotator
 
 TITLE = "Judge descriptions of attention heads"
 SHOWN_MAPPINGS = 5
@@ -27,20 +28,29 @@ PANEL_WORDS = (
     "You come from {}. Your id there takes the place of a name: a pseudonym is made from it, and the id itself is not "
     "stored."
 )
+KNOWN_WORDS = "You are signed in as {}."
 YOUR_TASK = (
     "An item shows the thirty mappings that a head responds to most strongly, and a description that somebody, or a "
     "program, wrote for them. You say whether the description is right. You need no knowledge of language models."
 )
 
 
-def welcome_html(study: Study, is_from_panel: bool = False) -> Html:
-    """Everything above the field for the name, for one study; whoever comes from a panel types no name."""
+def welcome_html(study: Study, known: Annotator | None = None) -> Html:
+    """Everything above the field for the name, for one study; who is `known` by their link types none."""
     title = study.settings.notice.title or TITLE
     parts = [Html("<h1>{}</h1>").format(title), notice_list(study)]
     parts += [Html("<p>{}</p>").format(text) for text in (WHAT_HEADS_DO, YOUR_TASK, work_words(study))]
-    panel = study.settings.panel.name or "the panel"
-    of_panel = Html("<p>{}</p>").format(PANEL_WORDS.format(panel)) if is_from_panel else Html("")
-    return join_html([*parts, example_html(), of_panel])
+    return join_html([*parts, example_html(), known_html(study, known)])
+
+
+def known_html(study: Study, known: Annotator | None) -> Html:
+    """How somebody is known who types no name; empty for others."""
+    if known is None:
+        return Html("")
+    words = KNOWN_WORDS.format(known.name)
+    if known.panel == study.name:
+        words = PANEL_WORDS.format(study.settings.panel.name or "the panel")
+    return Html("<p>{}</p>").format(words)
 
 
 def notice_list(study: Study) -> Html:
@@ -62,12 +72,26 @@ def work_words(study: Study) -> str:
         return f"Judge as many items as you like; one takes about {SECONDS_PER_ITEM} seconds. {stop}"
     practice = len(practice_of_study(study))
     hours = hours_words((most + practice) * SECONDS_PER_ITEM / 3600)
-    first = f", after {pluralize(practice, 'practice item')} with feedback" if practice else ""
-    return f"You are asked for up to {pluralize(most, 'item')}{first}: {hours} in all. {stop}"
+    first = f", after {pluralize(practice, 'practice item')}" if practice else ""
+    highest = study.settings.per_annotator or len(study.order)
+    more = f" You may be given more, up to {highest:,}, if others judge fewer." if most < highest else ""
+    asked = f"You are asked for {'up to' if most == highest else 'about'} {pluralize(most, 'item')}{first}"
+    return " ".join(filter(None, (f"{asked}: {hours} in all.{more}", practice_words(study), stop)))
+
+
+def practice_words(study: Study) -> str:
+    """What the practice items are for; empty without any."""
+    number, needed = len(practice_of_study(study)), study.settings.practice_pass
+    if not number:
+        return ""
+    words = "After a practice item you are told the right answers; it is no part of the results."
+    if not needed:
+        return words
+    return f"{words} To go on you need {needed} of {pluralize(number, 'practice item')} right, in all their questions."
 
 
 def example_html() -> Html:
-    """An item as it looks, with a few mappings and the right answer: the second worked example."""
+    """An item as it looks, with a few mappings and the right answer: the second practice item."""
     example = load_practice_examples(DEFAULT_STUDY)[1]
     mappings = mapping_list(example.content.mappings[:SHOWN_MAPPINGS], shown_count=None, linked=False)
     return Html(

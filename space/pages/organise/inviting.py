@@ -20,11 +20,11 @@ from annotation.identity.invitations import (
 from annotation.study.study import DEFAULT_STUDY, Study
 from maps.errors import MapsError
 from maps.text import pluralize
-from space.components.markup import Html, notice, table
+from space.components.markup import Html, copy_button, notice, table
 from space.pages.annotate import outbox
 from space.pages.annotate.welcome import TITLE, work_words
 from space.pages.organise import adjudication
-from space.pages.organise.view import of_text
+from space.pages.organise.view import hours_text, of_text
 from space.services import Services
 from space.web.downloads import one_time_link
 from space.web.organisers import for_organisers, for_organisers_at_address, with_problems_in
@@ -32,6 +32,7 @@ from space.web.sessions import Annotator
 from space.web.updates import PRIVATE_EVENT, Inputs, Updates, inputs_of
 
 MAX_PEOPLE = 2000
+TEXT_ID = "invite-text"
 MAX_LIST_LENGTH = 200_000  # characters
 HINT = (
     "<p>A personal link signs one person in and lets them into this study. Whoever has a link can answer in that name, "
@@ -54,7 +55,13 @@ class InviteTab:
         label = "Logins, one a line" if services.is_on_space else "Names, one a line"
         self.people = gr.Textbox(label=label, lines=4, max_length=MAX_LIST_LENGTH, elem_id="invite-people")
         self.button = gr.Button("Make the links", elem_id="invite")
-        self.text = gr.Textbox(label="A text to send", lines=8, buttons=["copy"], visible=False, elem_id="invite-text")
+        self.text = gr.Textbox(
+            label="A text to send; LINK becomes each person's link where you copy it below",
+            lines=8,
+            buttons=["copy"],
+            visible=False,
+            elem_id=TEXT_ID,
+        )
         self.links = gr.HTML(elem_id="invite-links")
         with gr.Column(visible=False, elem_id="panel") as self.panel_column:
             gr.HTML(PANEL_HINT)
@@ -109,7 +116,11 @@ def invite_people(page: HasInviteTab, _organiser: Annotator, inputs: Inputs, add
     number = None if services.is_on_space else services.journal.personal_link_number
     links = invitation_links(people, study.name, address, services.pseudonym_key, number)
     file = one_time_link(services, partial(write_links, study, links))
-    shown = table(("Name", "Pseudonym", "Link"), links, f"Invitations to {study.name}")
+    rows = [
+        (name, pseudonym, link, copy_button("Link", link), copy_button("Text", link, TEXT_ID))
+        for name, pseudonym, link in links
+    ]
+    shown = table(("Name", "Pseudonym", "Link", "Copy", "Copy"), rows, f"Invitations to {study.name}")
     return {
         tab.links: Html("{}{}").format(file, shown),
         tab.text: gr.update(visible=True, value=invitation_text(study)),
@@ -134,7 +145,8 @@ def study_links(services: Services, study: Study, address: str) -> Html:
     if settings.panel.parameter:
         link = panel_link(study.name, address, key, settings.panel.parameter, settings.panel.placeholder)
         rows.append((f"For {settings.panel.name or 'the panel'}", link))
-    return table(("Link", "Address"), rows, f"Links to {study.name}")
+    lines = [(name, link, copy_button("Link", link)) for name, link in rows]
+    return table(("Link", "Address", "Copy"), lines, f"Links to {study.name}")
 
 
 def read_panel_ids(page: HasInviteTab, inputs: Inputs) -> tuple[Study, list[str]]:
@@ -159,14 +171,14 @@ def payments_html(page: HasInviteTab, study: Study, ids: list[str]) -> Html:
         path.write_text(payments_csv(payments), encoding="utf-8", newline="")
         return path
 
-    header = ("Id", "Pseudonym", "State", "Items", "Hours", "Practice right", "Controls refused")
+    header = ("Id", "Pseudonym", "State", "Items", "Time (h:min)", "Practice right", "Controls refused")
     rows = [
         (
             each.panel_id,
             each.pseudonym,
             each.state,
             f"{each.items:,}",
-            f"{each.hours:.1f}",
+            hours_text(each.hours),
             of_text(each.practice_right, each.practice),
             of_text(each.controls_refused, each.controls),
         )
@@ -213,8 +225,8 @@ def invitation_text(study: Study) -> str:
     """What to write to people; the link is each person's own."""
     notice = study.settings.notice
     lines = [
-        f"Would you take part in our study “{notice.title or TITLE}”?",
-        notice.purpose,
+        f"You are invited to take part in our study: {notice.title or TITLE}",
+        f"What it is for: {notice.purpose}" if notice.purpose else "",
         work_words(study),
         f"For taking part: {notice.payment}" if notice.payment else "",
         "Your personal link (please do not pass it on): LINK",

@@ -10,6 +10,7 @@ from annotation.export.files import EXPORT_FORMATS
 from annotation.study.panel import MAX_EXIT_LENGTH, PRESETS
 from annotation.study.sampling import MAX_SEED, SAMPLE_METHODS
 from annotation.study.study import MAX_NOTICE_LENGTH
+from annotation.study.workload import PRACTICE_ITEMS
 from space.pages.annotate.view import lay_out_questions
 from space.pages.organise import studies
 
@@ -128,7 +129,10 @@ class NewStudyTab:
                 elem_id="study-seed",
                 min_width=160,
             )
-        fields["practice"] = gr.Checkbox(True, label="Worked examples before the first item")
+        fields["practice"] = gr.Checkbox(
+            True,
+            label=f"Practice before the first item: {PRACTICE_ITEMS} items, each with the right answers afterwards",
+        )
         fields["hides_descriptions"] = gr.Checkbox(
             True,
             label="Hide the descriptions of these heads in the explorer until the study is over",
@@ -142,7 +146,11 @@ class NewStudyTab:
         )
         with gr.Accordion("Practice, panels and codes for the end", open=False, elem_id="study-panel"):
             with gr.Row():
-                fields["practice_pass"] = count_field("Practice items that must be right (0: none)", 0, "study-pass")
+                fields["practice_pass"] = count_field(
+                    f"Practice items, of {PRACTICE_ITEMS}, that must be right in all answers to go on (0: none)",
+                    0,
+                    "study-pass",
+                )
                 choices = [("none", ""), *((preset.name, name) for name, preset in PRESETS.items())]
                 fields["panel"] = gr.Dropdown(choices, value="", label="Panel that people come from", min_width=160)
                 fields["panel_parameter"] = gr.Textbox(

@@ -6,6 +6,7 @@ import gradio as gr
 
 from space.pages.annotate.view import dependent_questions
 from space.pages.organise import handlers, running
+from space.pages.organise.documents import connect_documents
 from space.pages.organise.inviting import connect_invite_tab
 from space.pages.organise.publishing import connect_publish_tab
 from space.pages.organise.updates import OrganisePage
@@ -20,10 +21,12 @@ def build(services: Services, page: gr.Blocks) -> None:
     connect_study_tab(here)
     connect_invite_tab(here)
     connect_publish_tab(here)
+    connect_documents(here)
     connect_new_study_tab(here)
     connect_withdrawal_tab(here)
     leave = for_organisers(here, handlers.sign_out_organiser)
-    here.sign_out_button.click(leave, inputs_of(here.organiser_token), here.selection_outputs(), **PRIVATE_EVENT)
+    left = here.sign_out_button.click(leave, inputs_of(here.organiser_token), here.selection_outputs(), **PRIVATE_EVENT)
+    left.then(None, js="studyForm.forgetOrganiser")
 
 
 def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:

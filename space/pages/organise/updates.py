@@ -18,6 +18,7 @@ from space.components.markup import Html, anchor, join_html, notice
 from space.pages.annotate.view import question_updates
 from space.pages.organise import adjudication, studies, view
 from space.pages.organise.adjudication import OrganiserSelection
+from space.pages.organise.documents import DocumentsSection
 from space.pages.organise.inviting import InviteTab
 from space.pages.organise.layout import DecisionTab, NewStudyTab, StudyTab, WithdrawalTab
 from space.pages.organise.publishing import PublishTab
@@ -28,6 +29,13 @@ from space.web.browser_storage import organiser_token_state
 from space.web.sessions import Annotator
 from space.web.updates import Updates
 
+# Only organisers are shown the overview. The header has a link for whoever was one in this browser: see explorer.js.
+REMEMBER_ORGANISER = """
+watch('value', () => {
+  localStorage.setItem('maps-is-organiser', 'yes');
+  document.querySelector('#site-header .for-organisers').hidden = false;
+});
+"""
 BEING_COUNTED = "Newer answers are being counted. Reload the page in a few seconds to see them in this table."
 
 
@@ -46,7 +54,7 @@ class OrganisePage:
             gr.LoginButton()
         self.selection = gr.Textbox(visible="hidden", elem_id="selection")  # in the column it would appear with it
         with gr.Column(visible=False, elem_id="organise") as self.content_column:
-            self.overview = gr.HTML(elem_id="overview")
+            self.overview = gr.HTML(elem_id="overview", js_on_load=REMEMBER_ORGANISER)
             with gr.Tabs() as self.tabs:
                 with gr.Tab("Study", id="study"):
                     self.study = StudyTab()
@@ -56,6 +64,7 @@ class OrganisePage:
                     self.decision = DecisionTab()
                 with gr.Tab("Publish", id="publish"):
                     self.publish = PublishTab()
+                    self.documents = DocumentsSection()
                 with gr.Tab("New study", id="new"):
                     self.new_study = NewStudyTab(studies.describer_choices(services))
                 with gr.Tab("Withdrawals", id="withdrawals"):
@@ -176,11 +185,12 @@ def study_html(services: Services, status: StudyStatus) -> Html:
         opened = notice(f"Annotators can see its answers since {opened_at:%Y-%m-%d, %H:%M UTC}.")
     if (deadline := deadline_of(services.journal, status.study)) != status.study.settings.deadline:
         opened = join_html((opened, notice(f"The deadline was moved to {deadline:%Y-%m-%d %H:%M} (UTC).")))
-    detail = view.study_detail_html(status.study, status.progress, view.study_state(status))
+    is_over = status.over_reason is not None
+    detail = view.study_detail_html(status.study, status.progress, view.study_state(status), is_over)
     names, outcomes = load_names(services.journal, services.pseudonym_key), load_outcomes(services.journal, name)
     work, is_current = studies.annotator_work(services, status.study)
     newer = Html("") if is_current else notice(BEING_COUNTED)
-    table = view.annotators_table(work, names, outcomes, items_asked(status.study))
+    table = view.annotators_table(work, names, outcomes, None if is_over else items_asked(status.study))
     return join_html((detail, opened, newer, table))
 
 

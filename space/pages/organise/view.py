@@ -62,20 +62,23 @@ def studies_table(rows: Iterable[tuple[Study, StudyProgress, str]]) -> Html:
     return table(header, lines, "Progress of each study")
 
 
-def study_detail_html(study: Study, progress: StudyProgress, state_text: str) -> Html:
+def study_detail_html(study: Study, progress: StudyProgress, state_text: str, is_over: bool = False) -> Html:
     lines = [
         f"State: {state_text}.",
         f"Judgments: {slots_text(progress)}. Finished items: {progress.finished_items:,} of {progress.items:,}.",
     ]
     if study.settings.overlap:
+        people = study.settings.annotators
+        wanted = f" of {study.overlap_items * people:,}" if people else ""
         lines.append(
-            f"Overlap: {progress.overlap_judgments:,} judgments of the {study.overlap_items:,} items that "
+            f"Overlap: {progress.overlap_judgments:,}{wanted} judgments of the {study.overlap_items:,} items that "
             "everybody judges."
         )
     parts = [Html("<p>{}</p>").format(line) for line in lines]
     if study.name != DEFAULT_STUDY:
-        parts.append(Html("<p>{}</p>").format(descriptions_sentence(study.settings)))
-        parts.append(Html("<p>The tab Invite has the links for annotators.</p>"))
+        if not is_over:
+            parts.append(Html("<p>{}</p>").format(descriptions_sentence(study.settings)))
+            parts.append(Html("<p>The tab Invite has the links for annotators.</p>"))
         agreement = anchor(f"agreement?study={study.name}", f"How far the annotators of {study.name} agree")
         parts.append(Html("<p>{}.</p>").format(agreement))
     parts += [stale_notice(progress), settings_list(study)]
@@ -117,11 +120,23 @@ OUTCOME_WORDS = {"completed": "done", "screened_out": "screened out"}
 def annotators_table(
     rows: Sequence[AnnotatorSummary], names: Mapping[str, str], outcomes: Mapping[str, str], asked: int | None
 ) -> Html:
-    """The people in a study, for organisers alone; `names` and `outcomes` by pseudonym, `asked`: items for each."""
+    """The people in a study, for organisers alone; `names` and `outcomes` by pseudonym.
+
+    `asked`: about how many items each is asked for; None where that is open, or over.
+    """
     if not rows:
         return notice("Nobody has judged anything in this study yet.")
     header = (
-        *("Name", "Pseudonym", "Items", "Left", "Hours", "Median seconds", "Last answer (UTC)", "Practice right"),
+        *(
+            "Name",
+            "Pseudonym",
+            "Items",
+            "Left, about",
+            "Time (h:min)",
+            "Median seconds",
+            "Last answer (UTC)",
+            "Practice right",
+        ),
         *("Controls refused", "Agrees with the majority of the others on question one", "State", "Look closer"),
     )
     lines = [
@@ -129,8 +144,8 @@ def annotators_table(
             names.get(each.annotator, "–"),
             each.annotator,
             f"{each.items:,}",
-            "–" if asked is None else f"{max(0, asked - each.items):,}",
-            f"{each.hours:.1f}",
+            "–" if asked is None or each.annotator in outcomes else f"{max(0, asked - each.items):,}",
+            hours_text(each.hours),
             f"{each.median_seconds:.1f}",
             "–" if each.last_answer is None else f"{each.last_answer:%Y-%m-%d %H:%M}",
             of_text(each.right_practice_items, each.practice_items),
@@ -142,6 +157,12 @@ def annotators_table(
         for each in rows
     ]
     return table(header, lines, "Annotators")
+
+
+def hours_text(hours: float) -> str:
+    """`1:05` for an hour and five minutes."""
+    minutes = round(60 * hours)
+    return f"{minutes // 60:,}:{minutes % 60:02d}"
 
 
 def of_text(count: int, total: int) -> str:

@@ -27,6 +27,7 @@ const explorer = (() => {
     for (const link of header.querySelectorAll('nav a')) {
       if (relative(new URL(link.href)) === path) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
     }
+    header.querySelector('.for-organisers').hidden = !localStorage.getItem('maps-is-organiser');
     const nav = header.querySelector('nav'), open = nav.querySelector('[aria-current]');
     if (open) nav.scrollLeft = open.offsetLeft - nav.offsetLeft - nav.clientWidth / 2;  // on a phone the row is longer than the screen
     const picker = header.querySelector('select'), model = new URLSearchParams(location.search).get('model');

@@ -31,12 +31,14 @@ window.studyForm = (() => {
   // The code of each question (organiser's page) -> the dependent questions.
   const showQuestions = (...values) => applyConditions(values)[1];
 
-  // The task, the code of each question, the comment -> the draft to keep, and the dependent questions.
+  // The task, the code of each question, the comment -> the draft to keep, the dependent questions, and the message:
+  // a problem or a hint goes with the next answer, a receipt stays.
   const updateDraft = (task, ...values) => {
     const comment = values[QUESTIONS.length];
     const [codes, updates] = applyConditions(values);
-    if (!task || !task.judgment_id) return [undefined, ...updates.map(() => undefined)];
-    return [{judgment_id: task.judgment_id, answers: [...codes, comment]}, ...updates];
+    const message = document.querySelector('#message .notice:not(.receipt, .feedback)') ? '' : {__type__: 'update'};
+    if (!task || !task.judgment_id) return [undefined, ...updates.map(() => undefined), {__type__: 'update'}];
+    return [{judgment_id: task.judgment_id, answers: [...codes, comment]}, ...updates, message];
   };
 
   // Whether the page shows exactly those dependent questions that apply to what is chosen on it.
@@ -101,7 +103,17 @@ window.studyForm = (() => {
     }
   };
 
+  document.addEventListener('click', event => {
+    const button = event.target.closest && event.target.closest('button[data-copy]');
+    if (!button) return;
+    const {copy, textBox} = button.dataset, box = textBox && document.querySelector(`#${textBox} textarea`);
+    navigator.clipboard.writeText(box ? box.value.replaceAll('LINK', copy) : copy).then(() => { button.textContent = 'Copied'; });
+  });
   const removeQuery = () => history.replaceState({}, '', location.pathname);
+  const forgetOrganiser = () => {
+    localStorage.removeItem('maps-is-organiser');
+    document.querySelector('#site-header .for-organisers').hidden = true;
+  };
   const removeKey = () => {
     const address = new URL(location);
     address.searchParams.delete('key');
@@ -113,7 +125,7 @@ window.studyForm = (() => {
 
   return {
     fields: QUESTIONS.map(question => question.field), isUpToDate, showQuestions, updateDraft, sendIdsOnLoad, sendIds,
-    sendIdsOfOrganiser, sendMissingCopies, sendMissingCopiesOnly, updateCopies, removeQuery, removeKey, announceTask,
+    sendIdsOfOrganiser, sendMissingCopies, sendMissingCopiesOnly, updateCopies, removeQuery, removeKey, forgetOrganiser, announceTask,
     showTop, resetConfirmation, submit,
   };
 })();

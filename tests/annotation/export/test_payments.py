@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from annotation.export.payments import Payment, list_payments, parse_panel_ids, 
 from annotation.identity.pseudonyms import derive_panel_pseudonym
 from annotation.journal.journal import Journal
 from annotation.journal.participants import record_outcome
+from annotation.study.practice import load_practice_examples
 from maps.errors import MapsError
 from tests.annotation.invented_study import CREATED, freeze_invented_study
 from tests.annotation.journal.test_reservations import judged
@@ -66,3 +68,16 @@ def test_everybody_is_listed_with_what_they_did(tmp_path: Path) -> None:
     }
     text = payments_csv([Payment("=new", names["=new"], "agreed")])
     assert text.splitlines()[1].startswith("'=new,")
+
+
+def test_who_has_come_no_further_than_the_practice_is_listed_with_it(tmp_path: Path) -> None:
+    study = freeze_invented_study(per_item=9)
+    example = load_practice_examples(study.name)[0]
+    name = derive_panel_pseudonym(study.name, "new", KEY)
+    right = replace(judged(example.item, name), seconds=36.0)  # no pattern, as the first practice item has none
+    with Journal(tmp_path / "journal.sqlite", now=lambda: CREATED + timedelta(hours=1)) as journal:
+        journal.record_consent(name, "1")
+        journal.record_judgment(right, study)
+        [payment] = list_payments(journal, study, ["new"], KEY)
+    assert (payment.items, payment.practice_right, payment.practice) == (0, 1, 1)
+    assert payment.hours == 0.01

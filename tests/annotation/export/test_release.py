@@ -45,7 +45,7 @@ def of_item(judge: Judge, judgment_id: str, item: StudyItem, **changes: object) 
 
 @pytest.fixture
 def rows(study: Study, judge: Judge) -> list[Judgment]:
-    """Two answers to a head, one of them changed; one to a control, one to a worked example, and a decision."""
+    """Two answers to a head, one of them changed; one to a control, one to a practice item, and a decision."""
     head = next(item for item in study.order if item.item_kind == "head")
     control = next(item for item in study.order if item.item_kind == "swapped")
     return [
@@ -80,7 +80,7 @@ def test_judgments_have_no_worked_examples_and_what_does_not_count_is_said(study
     release = make_release(rows, study, "user/name", stale=())
     assert [row["judgment_id"] for row in table(release.files, "judgments")] == ["j-1", "j-2", "j-3", "j-4", "j-6"]
     assert release.left_out == [
-        "Left out: 1 judgment of worked examples.",
+        "Left out: 1 judgment of practice items.",
         "In the release, but not counted: 1 judgment changed later by the same person.",
         "In the release, but not counted: 1 judgment of control items.",
         "In the release, but not counted: 1 judgment by organisers, who decide on disagreements.",

@@ -18,7 +18,7 @@ Judge = Callable[..., Judgment]
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
 NOTHING = LedgerRows((), (), ())
-WITHDRAWN = "You withdrew your answers, so nothing of yours is stored any more"
+WITHDRAWN = "Your answers were withdrawn, so nothing of yours is stored any more"
 
 
 @pytest.fixture

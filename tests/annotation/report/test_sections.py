@@ -74,8 +74,9 @@ def test_the_other_sections_give_answers_quarters_annotators_and_labels(small: A
         "(one item allows no interval); not compared: 1 on which the others tie."
     )
     assert aggregated[0] == (
-        "Labels of 2 items on question one (presence): 1 absent_none, 0 absent_described, 0 present_missed, 1 "
-        "present_described, 0 tied; 1 decided by an organiser, the others by majority."
+        "Labels of 2 items on question one (presence): 1 “No pattern is visible and none was described”, 0 “No pattern "
+        "is visible, but one was described”, 0 “A pattern is visible, but none was described”, 1 “A pattern is visible "
+        "and one was described”, 0 tied; 1 decided by an organiser, the others by majority."
     )
 
 

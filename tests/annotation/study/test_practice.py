@@ -1,9 +1,10 @@
-"""The worked examples are complete, answerable and taught by their feedback."""
+"""The practice items are complete, answerable and taught by their feedback."""
 
 from __future__ import annotations
 
 from annotation.form import QUESTIONS, Answers, answer_problems
 from annotation.study.practice import load_practice_examples
+from annotation.study.workload import PRACTICE_ITEMS
 
 
 def test_each_example_has_thirty_mappings_right_answers_and_feedback_to_each_question() -> None:
@@ -19,6 +20,10 @@ def test_each_example_has_thirty_mappings_right_answers_and_feedback_to_each_que
         assert list(each.feedback) == [question.field for question in QUESTIONS]
         assert all(sentence.endswith(".") for sentence in each.feedback.values())
     assert len({each.item.key for each in found}) == len(found)
+
+
+def test_the_planned_work_counts_every_practice_item() -> None:
+    assert len(load_practice_examples("pilot")) == PRACTICE_ITEMS
 
 
 def test_practice_has_every_answer_of_the_form_and_begins_with_no_pattern() -> None:

@@ -12,11 +12,12 @@ from annotation.identity.pseudonyms import derive_panel_pseudonym, derive_pseudo
 from annotation.identity.tokens import ANYBODY_WITH_THE_LINK, THE_PANEL, make_invitation
 from annotation.journal.participants import load_outcomes
 from annotation.study.panel import PanelSettings, panel_settings
-from annotation.study.study import Study
+from annotation.study.study import Study, StudyNotice
 from space.pages.annotate import task as tasks
 from space.pages.annotate.arrival import open_session, panel_link_problem
 from space.pages.annotate.ends import exit_html
 from space.pages.annotate.task import AnnotationTask
+from space.pages.annotate.view import evidence_html
 from space.services import Services
 from space.studies.current import NOT_INVITED, accept_invitation
 from space.studies.participant import Participant
@@ -141,7 +142,7 @@ def test_whoever_finds_nothing_left_is_screened_out_and_a_pause_is_no_end(served
     served.journal.change_study(other, "paused", "a-organiser")
     task = tasks.reserve_next_task(arrive(served, other, "late"), ())
     assert (task.item, task.outcome) == (None, None)
-    assert task.closed_reason == "The study is paused. Your answers so far are kept; please come back later."
+    assert task.closed_reason == "The study other is paused; please come back later. Answers that were given are kept."
 
 
 def test_a_place_that_is_returned_goes_to_somebody_else(served: Services) -> None:
@@ -169,3 +170,19 @@ def test_only_the_panels_people_are_sent_back_to_it(served: Services, ada: Annot
     task = judge_all(Participant(served, study, ada))
     assert task.outcome == "completed"
     assert exit_html(study, task.outcome, ada) == ""
+
+
+def test_who_has_a_link_to_follow_is_not_told_to_leave_and_hears_what_happens_next(served: Services) -> None:
+    notice = StudyNotice(title="Heads", next_steps="You are paid within a week.")
+    study = create_test_study(served, per_item=1, overlap=0, panel=PANEL, notice=notice)
+    shown = evidence_html(judge_all(arrive(served, study, "5f8a")))
+    assert shown.index("The study “Heads” is over") < shown.index("paid within a week") < shown.index("cc=DONE")
+    assert shown.index("cc=DONE") < shown.index("To look at your answers or change them, press Back.")
+    assert "You can close this page." not in shown
+
+
+def test_people_of_a_panel_without_codes_are_asked_to_return_it_unless_they_are_done(served: Services) -> None:
+    study = create_test_study(served, panel=replace(PANEL, name="SONA", screened_out="", declined="", completed=""))
+    person = arrive(served, study, "5f8a").annotator
+    assert "Please return this study at SONA" in exit_html(study, "declined", person)
+    assert exit_html(study, "completed", person) == ""

@@ -1,4 +1,4 @@
-"""Feedback on a worked example: which answers were right, which is better, and why."""
+"""Feedback on a practice item: which answers were right, which is better, and why."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_worked_examples_come_first_once_and_are_not_counted(served: Services, a
     assert (after.practice_example, after.progress.done, after.progress.total) == (None, 0, 7)
     assert tasks.previous_task(participant, after) == after
     again = replace(tasks.open_item(participant, task[0].item or participant.study.order[0], ()), answers=ANSWERS)
-    with pytest.raises(JournalError, match="worked example already"):
+    with pytest.raises(JournalError, match="practice item already"):
         tasks.store_judgment(again)
 
 

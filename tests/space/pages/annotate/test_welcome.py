@@ -38,9 +38,12 @@ def test_the_work_is_that_of_one_person() -> None:
     assert work_words(plain).startswith("You are asked for up to 18 items: about 14 minutes in all. You can stop")
     invited = replace(plain, settings=replace(plain.settings, annotators=4))
     # 16 items with two judgments each and two of the overlap from each of four: 10 items a person.
-    assert "up to 10 items: about 8 minutes" in work_words(invited)
+    assert "about 10 items: about 8 minutes in all. You may be given more, up to 18, if others" in work_words(invited)
     practised = freeze_invented_study(per_annotator=5)
-    assert "up to 5 items, after 7 practice items with feedback: about 9 minutes" in work_words(practised)
+    assert "up to 5 items, after 7 practice items: about 9 minutes in all. After a practice" in work_words(practised)
+    assert "To go on you need" not in work_words(practised)
+    strict = freeze_invented_study(per_annotator=5, practice_pass=4)
+    assert "To go on you need 4 of 7 practice items right, in all their questions." in work_words(strict)
 
 
 def test_a_text_that_is_too_long_is_refused_and_others_are_stripped() -> None:
@@ -63,6 +66,6 @@ def test_own_answers_are_a_file_that_tells_no_control(served: Services, ada: Ann
         rows = list(csv.DictReader(file))
     assert [row["number"] for row in rows] == [str(number) for number in range(1, 8)]
     assert rows[0]["comment"] == "'=1+1"
-    assert {row["presence"] for row in rows} == {"absent_none"}
+    assert {row["presence"] for row in rows} == {"No pattern is visible and none was described"}
     text = path.read_text(encoding="utf-8")
     assert not any(secret in text for secret in ("swapped", "shuffled", "overlap", "head"))

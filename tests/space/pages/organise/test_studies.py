@@ -33,7 +33,8 @@ def test_what_a_study_would_hold_is_said_and_nothing_is_kept(served: Services) -
     assert summary_sentences(study) == [
         "44 items: 40 heads of SmolLM2-135M-Instruct, described by offline, and 4 controls (2 swapped, 2 shuffled).",
         "Judgments wanted: 102 (3 of each of 34 items), and 10 more from each annotator (the overlap).",
-        "Work: about 33 minutes for each of 3 annotators, about 1 h 39 min in all, at 45 seconds per item.",
+        "Work: about 39 minutes for each of 3 annotators, about 1 h 55 min in all, at 45 seconds per item, the 7 "
+        "practice items included.",
         "It needs at least 3 annotators.",
         "Until it is over, the explorer hides the descriptions of its heads and controls from visitors.",
         "It is over when you close it. To end by itself, it needs the number of invited annotators, because everybody "
@@ -52,7 +53,7 @@ def test_the_fewest_annotators_follow_from_the_limit_for_one(served: Services, m
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"name": None}, "not a valid study name"),
+        ({"name": None}, "Give the study a name"),
         ({"name": "../x"}, "not a valid study name"),
         ({"name": "default"}, "choose another name"),
         ({"described": "someone"}, "whose descriptions"),
