@@ -243,8 +243,12 @@ def test_the_organisers_key_leaves_the_address_and_is_not_kept(server: BrowserTe
     assert key not in page.evaluate("JSON.stringify({...localStorage}) + JSON.stringify({...sessionStorage})")
     page.reload()
     expect(page.locator("#overview")).to_be_visible()
+    page.goto(server.url)
+    page.get_by_role("link", name="Organise").click()  # in the header of whoever was an organiser in this browser
+    expect(page.locator("#overview")).to_be_visible()
     page.locator("#organiser-sign-out").click()
     expect(page.locator("#access-notice")).to_contain_text("You are signed out")
     page.reload()
     expect(page.locator("#access-notice")).to_contain_text("for the organisers of studies")
     expect(page.locator("#overview")).to_be_hidden()
+    expect(page.get_by_role("link", name="Organise")).to_be_hidden()

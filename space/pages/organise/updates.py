@@ -31,10 +31,13 @@ from space.web.updates import Updates
 
 # Only organisers are shown the overview. The header has a link for whoever was one in this browser: see explorer.js.
 REMEMBER_ORGANISER = """
-watch('value', () => {
+const remember = () => {
+  if (!props.value) return;
   localStorage.setItem('maps-is-organiser', 'yes');
   document.querySelector('#site-header .for-organisers').hidden = false;
-});
+};
+remember();
+watch('value', remember);
 """
 BEING_COUNTED = "Newer answers are being counted. Reload the page in a few seconds to see them in this table."
 
