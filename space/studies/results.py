@@ -107,7 +107,17 @@ def count_judgments(key: ResultsKey) -> CountedJudgments:
         for row in rows
     ]
     table = pd.DataFrame(rows, columns=[*ITEM_COLUMNS, *OTHER_COLUMNS], dtype=object)
-    return select_counted_judgments(table.assign(stale=pd.Series(stale, dtype=object)))
+    del rows
+    counted = select_counted_judgments(table.assign(stale=pd.Series(stale, dtype=object)))
+    adjudications, controls = compact(counted.adjudications), compact(counted.controls)
+    return replace(counted, rows=compact(counted.rows), controls=controls, adjudications=adjudications)
+
+
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """The same judgments without their ids, and with texts as categories: a quarter of the memory."""
+    kept = table.drop(columns=[name for name in ("judgment_id", "supersedes", "stale") if name in table])
+    texts = [name for name in kept if kept[name].dtype == object and name not in ("layer", "head")]
+    return kept.astype(dict.fromkeys(texts, "category"))
 
 
 @lru_cache(maxsize=4)

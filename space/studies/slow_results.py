@@ -9,6 +9,7 @@ from threading import Lock, Timer
 from typing import Generic, TypeVar
 
 from maps.errors import MapsError
+from space.web.memory import return_free_memory
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -64,9 +65,12 @@ class SlowResults(Generic[Key, Value]):
     def _compute_now(self, name: Hashable, key: Key) -> Value:
         start = time.perf_counter()
         value = self._compute(key)
+        seconds = time.perf_counter() - start
+        if seconds > self._slow_seconds:  # it took much memory, too
+            return_free_memory()
         with self._lock:
             self._computed.pop(name, None)
-            self._computed[name] = Computed(key, value, time.perf_counter() - start)
+            self._computed[name] = Computed(key, value, seconds)
             while len(self._computed) > MAX_RESULTS:
                 self._computed.pop(next(iter(self._computed)))
         return value

@@ -17,3 +17,9 @@ def limit_memory_arenas() -> None:
     """
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):  # missing in other C libraries
         ctypes.CDLL(None).mallopt(ARENA_MAX, ARENA_COUNT)
+
+
+def return_free_memory() -> None:
+    """Gives the heaps' free pages back to the system, which glibc does by itself only at the end of a heap."""
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
+        ctypes.CDLL(None).malloc_trim(0)
