@@ -1,7 +1,7 @@
 """What serving MCP costs the app in memory: `python -m benchmarks.mcp_memory`.
 
-The real app is started without and with `GRADIO_MCP_SERVER`; the pages are opened, then the endpoint of a head is
-called, the second time as a tool by the protocol's own client. The figures are kept in
+The real app is started without the package `mcp`, and with it and `GRADIO_MCP_SERVER`; the pages are opened, then the
+endpoint of a head is called, the second time as a tool by the protocol's own client. The figures are kept in
 `benchmarks/results/mcp_memory.json`.
 """
 
@@ -11,6 +11,7 @@ import asyncio
 import json
 import tempfile
 import urllib.request
+from pathlib import Path
 
 import psutil
 from mcp import ClientSession
@@ -38,8 +39,11 @@ async def call_tool(url: str, calls: int) -> None:
 def measure(has_mcp: bool) -> dict[str, float]:
     """Resident memory in 10⁶ bytes: at the start, after the pages, and after the calls."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {"MAPS_DATA": folder, "MAPS_LOAD_AT_START": "false"}
-        with run_app(environment | ({"GRADIO_MCP_SERVER": "true"} if has_mcp else {})) as app:
+        environment = {"MAPS_DATA": folder, "MAPS_LOAD_AT_START": "false", "GRADIO_MCP_SERVER": "true"}
+        if not has_mcp:  # Gradio imports the package wherever it finds one
+            (Path(folder) / "mcp.py").write_text("raise ImportError", encoding="utf-8")
+            environment |= {"PYTHONPATH": folder, "GRADIO_MCP_SERVER": "false"}
+        with run_app(environment) as app:
             process = psutil.Process(app.process.pid)
             urllib.request.urlopen(f"{app.url}/health", timeout=30).close()
             started = memory_mb(process)

@@ -139,7 +139,7 @@ def desired_space(
     variables = {
         "MAPS_JUDGMENTS": options.dataset,
         "MAPS_ORGANISERS": ",".join(options.organiser or [user]),
-        "GRADIO_MCP_SERVER": "true",  # which costs no memory: benchmarks/mcp_memory.py
+        "GRADIO_MCP_SERVER": "true",  # which costs 16 MB: benchmarks/mcp_memory.py
     }
     if options.atlas:
         variables["MAPS_ATLASES"] = ",".join(options.atlas)

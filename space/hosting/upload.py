@@ -19,6 +19,7 @@ UPLOADED_SUFFIXES = {".py", ".typed", ".json", ".jsonl", ".txt", ".csv", ".parqu
 UNUSED_PACKAGES = ("datasets",)  # used by tests only
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # the builds on PyPI bring gigabytes of CUDA
 ZERO_GPU_HARDWARE = "zero-a10g"  # the Hub's name for ZeroGPU
+MCP_PACKAGE = "mcp==1.30.0"  # only a Space has it: where it is installed, the app needs 16 MB more
 ZERO_GPU_PACKAGE = "spaces==0.51.3"
 PYTHON_VERSION = "3.11"  # the version of the tests
 ZERO_GPU_PYTHON_VERSION = "3.12.12"  # the version among those of ZeroGPU that the packages support
@@ -61,7 +62,7 @@ def is_managed(path: str) -> bool:
 
 def space_requirements(requirements: str, is_zero_gpu: bool, is_cpu: bool) -> str:
     """The requirements.txt of a Space: the pinned versions of the packages that the app and its jobs need."""
-    lines = pinned_requirements(requirements, UNUSED_PACKAGES)
+    lines = [*pinned_requirements(requirements, UNUSED_PACKAGES), MCP_PACKAGE]
     if is_cpu:
         lines.insert(0, f"--extra-index-url {PYTORCH_CPU_INDEX}")
     if is_zero_gpu:

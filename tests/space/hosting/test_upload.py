@@ -62,7 +62,9 @@ def test_the_card_has_the_versions_that_the_tests_run_with() -> None:
 def test_the_pins_are_those_of_the_tests_without_what_the_app_does_not_use() -> None:
     pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     given = space_files(ROOT, "a/b")["requirements.txt"].decode().splitlines()
+    tested = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8").splitlines()
     used = [line for line in pinned if not line.startswith("#") and package_name(line) not in UNUSED_PACKAGES]
+    used += [line for line in tested if package_name(line) == "mcp"]
     assert given == [f"--extra-index-url {PYTORCH_CPU_INDEX}", *used]
     gpu = space_files(ROOT, "a/b", hardware="t4-small")
     assert gpu["requirements.txt"].decode().splitlines() == used
