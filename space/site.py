@@ -31,6 +31,7 @@ from space.pages.sentence import page as sentence
 from space.pages.try_it import page as trying
 from space.services import Services
 from space.studies.headlines import head_headlines
+from space.web.blocks import ManyPages
 from space.web.browser_storage import script_tag, study_form_tags
 from space.web.connections import ConnectionLimits
 from space.web.document import respond_not_found
@@ -90,7 +91,7 @@ GRADIO_PAGES = (
 
 def build_site(services: Services) -> gr.Blocks:
     """Builds all pages for these services. It changes nothing global, so it can be called twice."""
-    with gr.Blocks(title=SITE_TITLE, analytics_enabled=False) as site:
+    with ManyPages(title=SITE_TITLE, analytics_enabled=False) as site:
         build_viewer(services, site, EXPLORER_PAGES)
         build_endpoints(services)
     for path in filter(None, EXPLORER_PAGES):
@@ -106,6 +107,7 @@ def build_site(services: Services) -> gr.Blocks:
     for name, path, build in GRADIO_PAGES:
         with site.route(name, path, show_in_navbar=False) as page:
             build(services, page)
+    site.finish()
     return site
 
 

@@ -27,7 +27,7 @@ def take_slot(db: Database, judgment: Judgment, study: Study, closed_keys: Colle
 
     Raises JournalError if the study does not contain the item, is over or paused, if the item is stale (among
     `closed_keys`), if the person has judged the item's head or as many items as one person may, or if others have all
-    slots. A reservation helps against the last of these only. A changed answer needs no slot. Worked examples only need
+    slots. A reservation helps against the last of these only. A changed answer needs no slot. Practice items only need
     a study that is not over or paused, decisions of organisers not even that.
     """
     item = judgment.item

@@ -147,7 +147,7 @@ def settings_sentences(settings: StudySettings) -> list[str]:
         f"Frozen on {settings.created_at:%Y-%m-%d}, before anybody judged: {operations}{settings.heads:,} heads "
         f"described by {settings.describer} ({settings.sample} sample, seed {settings.seed}); {', '.join(parts)}.",
         f"Every annotator judges {settings.overlap:,} of these heads. Blind controls: {settings.swapped:,} with "
-        f"another {subject}'s description, {settings.shuffled:,} with shuffled mappings. Worked examples before the "
+        f"another {subject}'s description, {settings.shuffled:,} with shuffled mappings. Practice items before the "
         f"first item: {'yes' if settings.practice else 'no'}.",
         "Until the study is over, the app's explorer "
         + (

@@ -112,7 +112,7 @@ def create_study(page: Page) -> None:
     expect(page.locator("#study-heads input")).to_have_value("30")
     for field, number in {"heads": 2, "per-item": 2, "overlap": 0, "swapped": 0, "shuffled": 0}.items():
         page.locator(f"#study-{field} input").fill(str(number))
-    page.get_by_label("Worked examples before the first item").uncheck()
+    page.get_by_label("Practice before the first item").uncheck()
     page.locator("#preview").click()
     expect(page.locator("#preview-summary")).to_contain_text("2 items: 2 heads")
     page.locator("#create").click()
