@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from threading import Thread
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -15,10 +16,12 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # they fill the log
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # returns memory after a page is built
 
 from maps.command_line import print_text, run_and_report
-from maps.errors import MapsError
-from space.jobs.recipes import ModelRequest, folder_name, mapping_job
-from space.services import ListenAddress, Services, open_services, read_listen_address
+from space.address import ListenAddress, read_listen_address
+from space.starting import StartingServer
 from space.web.memory import limit_memory_arenas
+
+if TYPE_CHECKING:
+    from space.services import Services
 
 COMMAND_LINE = "command line"  # who started the first job
 
@@ -42,7 +45,9 @@ def main() -> int:
 def serve(model_to_map: str | None = None) -> None:
     """Starts the server and its workers, and stops them when the server ends."""
     address = read_listen_address()
-    check_port_is_free(address)
+    starting = StartingServer(address)  # before the imports, which take seconds
+    from space.services import open_services
+
     services = open_services()
     from space.site import build_site, launch_arguments  # imported late, so that wrong settings are reported at once
     from space.studies.current import load_running_studies
@@ -64,6 +69,7 @@ def serve(model_to_map: str | None = None) -> None:
         Thread(target=load_running_studies, args=(services,), name="studies", daemon=True).start()
         limits = ConnectionLimits(connection_limit())
         options = launch_arguments(services, limits)
+        starting.stop()
         site.launch(server_name=address.host, server_port=address.port, prevent_thread_lock=True, **options)
         limits.server = site.server
         services.live_model.start()  # late, since loading the weights takes a core for some seconds
@@ -80,6 +86,8 @@ def serve(model_to_map: str | None = None) -> None:
 
 def start_first_job(services: Services, model: str) -> None:
     """Maps and describes a model as a job, unless its atlas or the job is there already."""
+    from space.jobs.recipes import ModelRequest, folder_name, mapping_job
+
     request = ModelRequest(model)
     folder = services.data_folder.resolve() / "atlases" / folder_name(request)
     is_known = any(job.folder == str(folder) for job in services.jobs.store.all_jobs())
@@ -100,20 +108,6 @@ def print_addresses(address: ListenAddress, services: Services) -> None:
     if (link := organiser_link(services, base)) is not None:
         print(f"For the organiser only, until the app stops: {link}", flush=True)
     print(f"Open {base} (Ctrl+C stops)", flush=True)
-
-
-def check_port_is_free(address: ListenAddress) -> None:
-    """Raises MapsError where the port is taken or the address is not one of this machine's."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address.host, address.port))
-    except OSError as error:
-        raise MapsError(
-            f"{address.host}:{address.port} cannot be used ({error.strerror or error}); set PORT to a free port "
-            "and HOST to an address of this machine."
-        ) from error
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Builds everything that the pages use. Only this module of the app reads environment variables."""
+"""Builds everything that the pages use. Of the app, only this module and `space.address` read environment variables."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from maps.errors import MapsError
 from maps.hub.repository import HubDataset
 from maps.types import HeadId
 from space import __version__
+from space.address import read_listen_address
 from space.atlases.catalogue import HubAccess, open_atlases
 from space.atlases.hidden import VisibleAtlases
 from space.atlases.shown import ShownAtlases
@@ -154,33 +155,6 @@ class Services:
         """A sentence for each atlas that is not shown: those that were skipped, and those that became damaged."""
         damaged = self.whole_atlases.problems() if isinstance(self.whole_atlases, ShownAtlases) else []
         return [*self.skipped_atlas_messages, *damaged]
-
-
-@dataclass(frozen=True)
-class ListenAddress:
-    """The address at which the app accepts connections."""
-
-    host: str
-    port: int
-
-    @property
-    def is_every_interface(self) -> bool:
-        """Whether other machines can connect, too."""
-        return self.host in ("0.0.0.0", "::")
-
-    @property
-    def local_url(self) -> str:
-        """Where a browser on this machine reaches the app."""
-        return f"http://{'127.0.0.1' if self.is_every_interface else self.host}:{self.port}"
-
-
-def read_listen_address(environment: Mapping[str, str] = os.environ) -> ListenAddress:
-    """Reads HOST and PORT. On a Hugging Face Space the default is every interface, for its proxy."""
-    host = environment.get("HOST") or ("0.0.0.0" if environment.get("SPACE_ID") else "127.0.0.1")
-    port = environment.get("PORT") or "7860"
-    if not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
-        raise MapsError(f"PORT is {port!r}; set it to a number from 1 to 65535, or unset it for 7860.")
-    return ListenAddress(host, int(port))
 
 
 def open_services(environment: Mapping[str, str] = os.environ) -> Services:

@@ -83,6 +83,7 @@ FILES = {  # heading of the contract: the schema that it describes
 }
 READERS = (
     "app.py",
+    "space/address.py",
     "space/services.py",
     "maps/commands/arguments.py",
     "annotation/commands/arguments.py",

@@ -47,8 +47,16 @@ LAYERS = (
     ("annotation.export",),
     ("annotation.commands",),
     ("annotation.__main__",),
-    ("space", "space.settings", "space.live", "space.atlases", "space.rate_limit", "space.one_time_files"),
-    ("space.search", "space.jobs"),
+    (
+        "space",
+        "space.settings",
+        "space.address",
+        "space.live",
+        "space.atlases",
+        "space.rate_limit",
+        "space.one_time_files",
+    ),
+    ("space.search", "space.jobs", "space.starting"),
     ("space.services", "space.components"),
     ("space.web",),
     ("space.studies", "space.hosting"),
@@ -381,7 +389,7 @@ def test_pure_modules_open_no_file() -> None:
 
 def test_only_services_and_commands_read_the_environment() -> None:
     readers = [name for name, tree in TREES.items() if uses_of(tree, {"environ", "environb", "getenv", "putenv"})]
-    assert [name for name in readers if not name.endswith("__main__")] == ["app", "space.services"]
+    assert [name for name in readers if not name.endswith("__main__")] == ["app", "space.address", "space.services"]
     assert len(uses_of(TREES["app"], {"environ", "environb", "getenv", "putenv"})) == len(DEFAULTS)
 
 

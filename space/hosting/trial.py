@@ -99,20 +99,26 @@ def run_app(python: Path, app: Path, environment: Mapping[str, str], log: Path, 
 
 
 def wait_for_health(url: str, process: subprocess.Popen[bytes], log: Path, deadline: float) -> Mapping[str, Any]:
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=10) as reply:
-                health: Mapping[str, Any] = json.load(reply)
-                return health
-        except urllib.error.HTTPError as error:
-            raise MapsError(f"The app answered /health with status {error.code}: {last_log_lines(log)}") from error
-        except OSError as error:
-            if process.poll() is not None:
-                raise MapsError(f"The app stopped while starting: {last_log_lines(log)}") from error
-            if time.monotonic() > deadline:
-                end = last_log_lines(log)
-                raise MapsError(f"The app did not answer within {START_TIMEOUT:.0f} seconds: {end}") from error
-            time.sleep(0.2)
+    """`/health` once the app itself answers it; until then it may say that the app is starting."""
+    while (health := read_health(url, log))["status"] == "starting":
+        if process.poll() is not None:
+            raise MapsError(f"The app stopped while starting: {last_log_lines(log)}")
+        if time.monotonic() > deadline:
+            raise MapsError(f"The app did not answer within {START_TIMEOUT:.0f} seconds: {last_log_lines(log)}")
+        time.sleep(0.2)
+    return health
+
+
+def read_health(url: str, log: Path) -> Mapping[str, Any]:
+    """What the app says of itself; an app that does not listen yet is starting, too."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=10) as reply:
+            health: Mapping[str, Any] = json.load(reply)
+            return health
+    except urllib.error.HTTPError as error:
+        raise MapsError(f"The app answered /health with status {error.code}: {last_log_lines(log)}") from error
+    except OSError:
+        return {"status": "starting"}
 
 
 def last_log_lines(log: Path) -> str:

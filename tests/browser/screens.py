@@ -18,7 +18,9 @@ PAGES = {
     "relation": f"relation?name=country_to_capital&model={MODEL}&layer=23&head=4",
     "search": "search?q=pronouns",
     "try": "try?source=France&target=Paris",
+    "sentence": "sentence?layer=23&head=4&text=The+capital+of+France+is",
     "compare": "compare",
+    "catalogue": "catalogue",
     "annotate": "annotate",
     "agreement": "agreement",
     "organise": "",  # by the organiser's link
@@ -27,6 +29,7 @@ PAGES = {
     "about": "about",
     "privacy": "privacy",
 }
+ANSWERS = {"try": ".answer table", "sentence": "table.attention"}  # what appears once the weights have answered
 SCREEN_MODES = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (360, 740, "light")}
 ANNOTATORS = {"light": "Ada", "dark": "Grace", "phone": "Alan"}  # a name belongs to the browser that used it first
 SETTLE_MILLISECONDS = 2500  # ms, for figures and fading
@@ -56,8 +59,8 @@ def take_screenshots(browser: Browser, app: AppUnderTest, mode: str, folder: Pat
         page.wait_for_timeout(SETTLE_MILLISECONDS)
         if name == "annotate":
             annotate_items(page, ANNOTATORS[mode], 4)
-        if name == "try":  # the first question loads the weights
-            page.locator(".answer table").first.wait_for(timeout=120_000)
+        if name in ANSWERS:  # the first question loads the weights
+            page.locator(ANSWERS[name]).first.wait_for(timeout=120_000)
         page.wait_for_timeout(SETTLE_MILLISECONDS)
         page.screenshot(path=folder / f"{name}-{mode}.jpg", type="jpeg", quality=60)
     context.close()

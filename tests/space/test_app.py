@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,3 +62,34 @@ def test_a_journal_that_is_none_is_told(tmp_path: Path) -> None:
 def test_an_atlas_that_is_not_there_is_told(tmp_path: Path) -> None:
     found = one_sentence(started(PORT="7999", MAPS_DATA=str(tmp_path), MAPS_ATLASES=str(tmp_path / "none")))
     assert "is not an atlas" in found
+
+
+@pytest.mark.process
+def test_while_it_starts_it_says_so_and_then_opens_by_itself(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {**os.environ, "PORT": str(port), "MAPS_DATA": str(tmp_path)}
+    statuses: list[tuple[str, int]] = []
+    with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as app:
+        try:
+            end = time.monotonic() + 60
+            while time.monotonic() < end and ("ok", 200) not in statuses:
+                if (found := ask(port)) is not None and found not in statuses:
+                    statuses.append(found)
+                time.sleep(0.02)
+        finally:
+            app.terminate()
+    assert statuses == [("starting", 503), ("ok", 200)]
+
+
+def ask(port: int) -> tuple[str, int] | None:
+    """The status in `/health` and that of the first page; None where nobody listens, as for a moment in between."""
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=20) as reply:
+            status = str(json.load(reply)["status"])
+        with urllib.request.urlopen(f"{url}/", timeout=20) as reply:
+            return status, reply.status
+    except urllib.error.HTTPError as error:
+        return status if b"The site is starting" in error.read() else "another page", error.code
+    except OSError:
+        return None

@@ -14,9 +14,9 @@ import pytest
 
 from annotation.identity.key import load_or_create_pseudonym_key
 from maps.errors import MapsError
+from space.address import ListenAddress, read_listen_address
 from space.atlases.catalogue import open_atlases
 from space.atlases.names import PREBUILT_FOLDER
-from space.services import ListenAddress, read_listen_address
 
 PREBUILT = PREBUILT_FOLDER / "smollm2"
 MODEL = "SmolLM2-135M-Instruct"
