@@ -248,13 +248,16 @@ def grid_html(grid: Grid, atlas: Atlas) -> Html:
 
 
 def legend(grid: Grid) -> Html:
+    subject = ""
     if grid.bands is None:
         low, high = grid.scale_ends
         entries = [("low", low), (f"high {grid.side}", high)]
     else:
         present = {name for bits in set(grid.bands) for name in band_names(bits)}
-        always = () if present & set(VERDICT_BANDS) else CATEGORIES
+        is_of_verdicts = bool(present & set(VERDICT_BANDS))
+        always = () if is_of_verdicts else CATEGORIES
+        subject = "" if is_of_verdicts else "Kind of relation: "
         entries = [(name, BAND_LABELS.get(name, name)) for name in BANDS if name in present or name in always]
         entries.append(("none", grid.default_text))
     keys = join_html(Html('<span><i class="key {}"></i> {}</span>').format(kind, label) for kind, label in entries)
-    return Html('<p class="legend">{}</p>').format(keys)
+    return Html('<p class="legend">{}{}</p>').format(subject, keys)

@@ -24,6 +24,11 @@ MAX_FINDINGS = 3
 PAIRS_SHOWN = 3
 FIRST_CATEGORIES = ("knowledge", "linguistic", "translation", "algorithmic")  # what says most to a newcomer first
 HEADS_NAMED = 4
+SUPPRESSES = Html('<span title="makes less likely">↛</span>')
+PAIRS_HINT = (
+    "Which head answers most pairs of a known relation: given the first word, the second is among the tokens that it "
+    "makes most likely, or least likely (↛)."
+)
 COMMON_SHARE = 0.6  # of the most heads that promote one pair
 
 
@@ -70,7 +75,11 @@ def findings_section(services: Services, atlas: Atlas, tau: float) -> Html:
         column = "hit" if relation.side == SCORE else "suppressed"
         pairs = sorted((row for row in rows if row[column]), key=frequency_order)[:PAIRS_SHOWN]
         chips = Html(", ").join(
-            Html("{} → {}").format(token_chip(row["source"], linked=False), token_chip(row["target"], linked=False))
+            Html("{} {} {}").format(
+                token_chip(row["source"], linked=False),
+                "→" if relation.side == SCORE else SUPPRESSES,
+                token_chip(row["target"], linked=False),
+            )
             for row in pairs
         )
         several = headlines[head].operations_phrase
@@ -86,7 +95,9 @@ def findings_section(services: Services, atlas: Atlas, tau: float) -> Html:
         )
     if not items:
         return Html("")
-    return Html('<section class="findings"><h2>Found in this model</h2><ul>{}</ul></section>').format(join_html(items))
+    return Html(
+        '<section class="findings"><h2>Found in this model</h2><p class="hint">{}</p><ul>{}</ul></section>'
+    ).format(PAIRS_HINT, join_html(items))
 
 
 @cache.cache_results("hits", "pairs", "relations")
