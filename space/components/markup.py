@@ -203,7 +203,11 @@ def render_backticks(sentence: str) -> Html:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str, is_stacked: bool = False) -> Html:
     """A table; cells that are plain text are escaped. `is_stacked`: on a phone, each cell has a line of its own."""
     titles = join_html(Html('<th scope="col">{}</th>').format(name) for name in header)
-    lines = (join_html(Html("<td>{}</td>").format(cell) for cell in row) for row in rows)
+    if is_stacked:
+        labelled = Html('<td data-column="{}">{}</td>').format
+        lines = (join_html(map(labelled, header, row)) for row in rows)
+    else:
+        lines = (join_html(Html("<td>{}</td>").format(cell) for cell in row) for row in rows)
     body = join_html(Html("<tr>{}</tr>").format(line) for line in lines)
     return Html(
         '<div class="scroll" tabindex="0" role="region" aria-label="{caption}"><table class="{kind}">'

@@ -229,7 +229,7 @@ def best_heads_table(services: Services, atlas: Atlas, name: str) -> Html:
     caption = f"{atlas.model}: the best {len(rows)} of {len(with_hits):,} heads with at least one hit"
     header = ("Head", "Pairs that it promotes or suppresses", *columns, "What it does")
     grid = markup.anchor(link_to_grid(atlas.model, name), "See all heads on the grid")
-    return markup.table(header, rows, caption) + Html("<p>{}</p>").format(grid)
+    return markup.table(header, rows, caption, is_stacked=True) + Html("<p>{}</p>").format(grid)
 
 
 def strongest_values(scores: Sequence[float | None], suppressions: Sequence[float | None]) -> list[float]:

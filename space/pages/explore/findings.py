@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from maps.analysis.classification import SCORE, SUPPRESSION, HeadRelation
 from maps.atlas.reader import Atlas
+from maps.atlas.readings import reading_phrase
 from maps.atlas.schema import Row
 from maps.report.headline import relation_phrase
 from maps.text import pluralize, relation_label
@@ -140,8 +141,12 @@ def try_section(services: Services, atlas: Atlas, tau: float) -> Html:
             '<label>which heads write <input name="target" value="{}" {limit}></label><button>Ask all heads</button>'
             "</form>"
         ).format(pair.source.strip(), pair.target.strip(), limit=Html('size="8" autocomplete="off" spellcheck="false"'))
-    return Html('<section class="try-first"><h2>Try it</h2>{}{}{}</section>').format(
-        form, answer_sentence(atlas, pair), more_questions(services, atlas, pair)
+    other = Html("")
+    if form and services.live_model.reading.name != atlas.reading:
+        words = f"All heads are asked in {reading_phrase(services.live_model.reading.name)}, where numbers differ."
+        other = Html('<p class="hint">{}</p>').format(words)
+    return Html('<section class="try-first"><h2>Try it</h2>{}{}{}{}</section>').format(
+        form, answer_sentence(atlas, pair), other, more_questions(services, atlas, pair)
     )
 
 

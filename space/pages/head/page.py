@@ -112,7 +112,8 @@ def similar_heads_table(atlas: Atlas, head: HeadId, headlines: Mapping[HeadId, H
         for other in similar
     ]
     caption = "Heads with the most mappings in common; the shares are of all that either head has"
-    return markup.table(("Head", "Mappings in common", "Sources in common", "What it does"), rows, caption)
+    header = ("Head", "Mappings in common", "Sources in common", "What it does")
+    return markup.table(header, rows, caption, is_stacked=True)
 
 
 def group_mates_sentence(atlas: Atlas, head: HeadId) -> Html:

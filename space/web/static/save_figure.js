@@ -64,6 +64,7 @@
     }
     svg.setAttribute('width', whole + 2 * MARGIN);
     svg.setAttribute('height', y + MARGIN);
+    svg.setAttribute('viewBox', `0 0 ${whole + 2 * MARGIN} ${y + MARGIN}`);
     background.setAttribute('height', y + MARGIN);
     return svg;
   };
@@ -72,7 +73,7 @@
     if (host.matches('.head-grid')) {
       const svg = gridPictures.get(host)();
       return framed({svg, source: host}, +svg.getAttribute('width'), +svg.getAttribute('height'),
-        words(host, '.grid-title'), [], legendOf(host));
+        [JSON.parse(host.dataset.grid).model, ...words(host, '.grid-title')], [], legendOf(host));
     }
     const source = host.querySelector('svg'), svg = styled(source), [, , width, height] = source.getAttribute('viewBox').split(' ').map(Number);
     const [up, across] = words(host, '.axis');
