@@ -75,13 +75,17 @@ def summary_section(pair: Pair) -> Html:
         f"Of {kept + lost:,} mappings (source and target) of {pair.first.model}, {kept:,} are in {pair.second.model} "
         f"too; {lost:,} are lost and {gained:,} gained."
     )
+    if pair.are_readings:
+        mappings += (
+            " Few stay, as the targets of two readings mean different things: look at what is above chance."
+        )
     rows = [kind_row(pair, kind) for kind in KINDS]
     header = (
         "Similarity of",
         "Mean, same head",
         "Mean, different heads",
         "95th percentile, different heads",
-        "Heads above it",
+        "Same heads above that percentile",
         "Heads most similar to themselves",
     )
     caption = "How similar the same head is in both, beside two different heads (chance)"
@@ -118,7 +122,7 @@ def similarity_grid(pair: Pair) -> Html:
     """Each head by how its targets compare with those of different heads."""
     by_head = {each.head: each.likeness["targets"] for each in pair.compared.heads}
     values = [round(by_head[head].above, 3) if head in by_head else None for head in pair.first.head_ids]
-    title = "Share of pairs of different heads whose targets are less alike than those of the same head"
+    title = "How alike the same head is in both: the share of pairs of different heads that are less alike"
     return grid_html(Grid(title, shares=values, values=values, label="less alike pairs"), pair.first)
 
 
@@ -133,7 +137,7 @@ def heads_section(pair: Pair, query: Mapping[str, str]) -> Html:
     page = page_in_query(query, pages)
     start = (page - 1) * ROWS_ON_A_PAGE
     rows = [head_row(pair, each) for each in ranked[start : start + ROWS_ON_A_PAGE]]
-    header = ("Head", "Kept", "Lost", "Gained", *(f"Similar {kind}" for kind in KINDS), "Chance pairs below")
+    header = ("Head", "Kept", "Lost", "Gained", *(f"Similar {kind}" for kind in KINDS), "Different heads less alike")
     header += ("Relations",)
     caption = f"Heads {start + 1:,} to {start + len(rows):,} of {len(ranked):,}, {ORDERS[order]}"
     fields = [markup.hidden_field(name, value) for name, value in address_of(pair).items()]
