@@ -76,9 +76,7 @@ def summary_section(pair: Pair) -> Html:
         f"too; {lost:,} are lost and {gained:,} gained."
     )
     if pair.are_readings:
-        mappings += (
-            " Few stay, as the targets of two readings mean different things: look at what is above chance."
-        )
+        mappings += " Few stay, as the targets of two readings mean different things: look at what is above chance."
     rows = [kind_row(pair, kind) for kind in KINDS]
     header = (
         "Similarity of",
