@@ -143,7 +143,7 @@ def test_a_study_from_its_creation_to_its_agreement(browser: Browser, server: Br
     swapped, shuffled = "controls with another head's description", "controls with shuffled mappings"
     assert f"{correct}; {swapped}: 0 of 3, 0.0 %; {shuffled}: 0 of 3, 0.0 %" in words
     assert "Annotators agreed on question one (presence) in 83 %" in words  # three items whole, one a third: 10/12
-    assert "1 present_described, 0 tied; 1 decided by an organiser" in words
+    assert "1 “A pattern is visible and one was described”, 0 tied; 1 decided by an organiser" in words
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert f"{correct}; {swapped}: 0 of 3, 0.0 %" in card
     assert "number of layers unknown" not in card
