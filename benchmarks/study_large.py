@@ -24,6 +24,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
+
 from annotation import form
 from annotation.form import GUIDELINES_VERSION, Answers
 from annotation.journal.journal import Journal
@@ -189,6 +191,7 @@ def measure(heads: int, per_item: int, judgments: int, people: int, submits: int
                 run_crowd(app.port, 1, 1)  # a new answer
                 again = seconds_of_page(app.port, function, {"maps-organiser": token}, f"study={STUDY_NAME}")
                 pages[name] = {"first": first, "after_a_new_answer": again}
+            wait_until_idle(app.process_id)  # newer figures are computed beside the pages
             memory_after = resident_megabytes(app.process_id)
         finally:
             app.kill()
@@ -224,6 +227,14 @@ def organiser_token(port: int, key: str) -> str:
         found = line.call(known["opened_for_organisers"], {}, f"key={key}&study={STUDY_NAME}")
     token: str = found["maps-organiser"]
     return token
+
+
+def wait_until_idle(process_id: int, seconds: float = 2.0) -> None:
+    """Until the app has computed nothing for so long."""
+    process, before = psutil.Process(process_id), -1.0
+    while (used := sum(process.cpu_times()[:2])) - before > 0.1 * seconds:
+        before = used
+        time.sleep(seconds)
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ def results_key(services: Services, study: Study) -> ResultsKey:
     return ResultsKey(services.journal, services.journal.last_positions(), study.settings, fresh)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def count_judgments(key: ResultsKey) -> CountedJudgments:
     """From the columns that the statistics use: whole judgments would take five times the memory."""
     rows = key.journal.judgment_cells(key.settings.name, (*ITEM_COLUMNS, *OTHER_COLUMNS))

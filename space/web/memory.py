@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 ARENA_MAX = -8  # the number of M_ARENA_MAX for glibc's mallopt
@@ -21,5 +22,6 @@ def limit_memory_arenas() -> None:
 
 def return_free_memory() -> None:
     """Gives the heaps' free pages back to the system, which glibc does by itself only at the end of a heap."""
+    gc.collect()
     if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
         ctypes.CDLL(None).malloc_trim(0)
