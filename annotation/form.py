@@ -78,6 +78,11 @@ class FormQuestion:
         """The codes in the order of the form; for precision from best to worst."""
         return tuple(choice.code for choice in self.choices)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The words of the form by code."""
+        return {choice.code: choice.label for choice in self.choices}
+
 
 PRESENCE = FormQuestion(
     "presence",

@@ -107,7 +107,7 @@ def _part_table(part: str, counts: Mapping[str, Mapping[str, int]]) -> pd.DataFr
     form_answers = {field: Counter(answers) for field, answers in counts.items()}
     table = tabulate_answer_counts(part, form_answers)
     precision = counts[PRECISION.field]
-    labels = {choice.code: choice.label for choice in PRECISION.choices} | PAPER_ONLY_LABELS
+    labels = PRECISION.labels | PAPER_ONLY_LABELS
     n = sum(precision.values())
     rows = [(part, PRECISION.field, code, labels[code], count, n) for code, count in precision.items()]
     others = table[table["question"] != PRECISION.field]

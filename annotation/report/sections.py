@@ -155,8 +155,7 @@ def label_sentences(label_counts: dict[str, LabelCounts]) -> list[str]:
         counts = label_counts[question.field]
         if not counts.items:
             continue
-        labels = {choice.code: choice.label for choice in question.choices}
-        parts = [f"{count:,} “{labels[code]}”" for code, count in counts.labels.items()]
+        parts = [f"{count:,} “{question.labels[code]}”" for code, count in counts.labels.items()]
         parts.append(f"{counts.ties:,} tied")
         sentence = f"Labels of {pluralize(counts.items, 'item')} on {question.short_name}: {', '.join(parts)}"
         if counts.adjudicated:

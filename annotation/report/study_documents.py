@@ -40,9 +40,7 @@ def preregistration_text(plan: PlannedStudy, study_hash: str, created_at: dateti
     words = {name: getattr(study.settings.notice, name) for name in NOTICE_FIELDS}
     notice = [f"- {name.replace('_', ' ')}: {text}" for name, text in words.items() if text]
     rows = ["| " + " | ".join(row) + " |" for row in (TABLE_HEADER, ("---",) * 4, *expectation_rows(plan))]
-    questions = [
-        f"- {question.text} ({'; '.join(choice.label for choice in question.choices)})" for question in QUESTIONS
-    ]
+    questions = [f"- {question.text} ({'; '.join(question.labels.values())})" for question in QUESTIONS]
     parts = [
         f"# Preregistration of the study {study.name}",
         f"Written on {created_at:%Y-%m-%d at %H:%M:%S} UTC. SHA-256 of the frozen study (settings, items, texts): "

@@ -204,15 +204,22 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str, is
     """A table; cells that are plain text are escaped. `is_stacked`: on a phone, each cell has a line of its own."""
     titles = join_html(Html('<th scope="col">{}</th>').format(name) for name in header)
     if is_stacked:
-        labelled = Html('<td data-column="{}">{}</td>').format
-        lines = (join_html(map(labelled, header, row)) for row in rows)
+        body = join_html(named_row(header, row) for row in rows)
     else:
         lines = (join_html(Html("<td>{}</td>").format(cell) for cell in row) for row in rows)
-    body = join_html(Html("<tr>{}</tr>").format(line) for line in lines)
+        body = join_html(Html("<tr>{}</tr>").format(line) for line in lines)
     return Html(
         '<div class="scroll" tabindex="0" role="region" aria-label="{caption}"><table class="{kind}">'
         "<caption>{caption}</caption><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     ).format(caption=caption, titles=titles, body=body, kind="stacked" if is_stacked else "wide")
+
+
+def named_row(header: Sequence[str], cells: Sequence[str]) -> Html:
+    """A row of a table whose cells name their columns, for a phone, where no header is in view."""
+    named = zip(header, cells, strict=True)
+    return Html("<tr>{}</tr>").format(
+        join_html(Html('<td data-column="{}">{}</td>').format(name, cell) for name, cell in named)
+    )
 
 
 def mapping_list(rows: Sequence[HeadMapping], shown_count: int | None = UNFOLDED_MAPPINGS, linked: bool = True) -> Html:

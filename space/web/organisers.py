@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, Protocol, TypeVar
 
@@ -14,7 +14,7 @@ from space.services import Services
 from space.web import sessions
 from space.web.errors import show_errors
 from space.web.sessions import Annotator
-from space.web.updates import Inputs, Updates
+from space.web.updates import PRIVATE_EVENT, Inputs, Updates
 
 ORGANISERS_ONLY = "Only an organiser can do that. Reload the page and sign in as one."
 
@@ -66,3 +66,12 @@ def with_problems_in(message: gr.HTML, handler: Callable[Concatenate[Page, Annot
             return {message: notice(str(error), "problem")}
 
     return handle
+
+
+def connect_buttons(
+    page: Page, message: gr.HTML, inputs: set[Any], handlers: Mapping[gr.Button, Callable[..., Updates]]
+) -> None:
+    """Has each button call its handler, for organisers only; all that a handler says is in this message."""
+    for button, handler in handlers.items():
+        guarded = for_organisers(page, with_problems_in(message, handler))
+        button.click(guarded, inputs, [message], **PRIVATE_EVENT)

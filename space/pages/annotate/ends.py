@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from annotation.journal.participants import record_outcome
 from annotation.study.panel import Outcome, exit_address, is_address
 from annotation.study.practice import is_practice_answer_right
@@ -34,7 +36,7 @@ def failed_practice_reason(participant: Participant) -> str | None:
     answered = practice_answers(participant)
     if len(answered) < len(examples):
         return None
-    right = count_right_practice_answers(participant)
+    right = count_right(participant, answered)
     if right >= pass_mark:
         return None
     return (
@@ -48,9 +50,9 @@ def practice_answers(participant: Participant) -> list[Judgment]:
     return list(journal.current_judgments(participant.study.name, annotator, kind="practice"))
 
 
-def count_right_practice_answers(participant: Participant) -> int:
-    """How many practice items this person has answered right in all questions."""
-    return sum(is_practice_answer_right(participant.study, row) for row in practice_answers(participant))
+def count_right(participant: Participant, answers: Sequence[Judgment]) -> int:
+    """How many of these answers to practice items are right in all questions."""
+    return sum(is_practice_answer_right(participant.study, row) for row in answers)
 
 
 def reach_outcome(participant: Participant, reason: str | None) -> Outcome | None:

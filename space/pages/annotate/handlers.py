@@ -23,7 +23,7 @@ from space.pages.annotate import outbox
 from space.pages.annotate import task as tasks
 from space.pages.annotate.arrival import invitation_in, open_session, panel_link_problem
 from space.pages.annotate.door import UNOPENED_STUDY, WITHDRAWN, WITHDRAWN_MESSAGE, shut_door, shut_door_updates
-from space.pages.annotate.ends import count_right_practice_answers, exit_html
+from space.pages.annotate.ends import count_right, exit_html, practice_answers
 from space.pages.annotate.own_answers import write_own_answers
 from space.pages.annotate.view import (
     AnnotatePage,
@@ -250,7 +250,7 @@ def skip(page: AnnotatePage, participant: Participant, inputs: Inputs) -> Update
     next_task = tasks.reserve_next_task(participant, skipped)
     updates = task_updates(page, inputs[page.token], next_task)
     if task is not None and task.practice_example is not None and is_unanswered(next_task):
-        right = count_right_practice_answers(participant)
+        right = count_right(participant, practice_answers(participant))
         updates[page.message] = notice(PRACTICE_OVER.format(right, len(participant.examples_by_key)), "receipt")
     return updates
 

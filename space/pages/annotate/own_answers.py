@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from annotation.form import QUESTIONS, FormQuestion
+from annotation.form import QUESTIONS
 from annotation.types import Judgment
 from maps.files.csv_export import rows_to_csv, spreadsheet_safe_cell
 from space.studies.participant import Participant, current_judgments
@@ -28,7 +28,7 @@ def write_own_answers(participant: Participant, folder: Path) -> Path:
 
 def _row(participant: Participant, number: int, judgment: Judgment) -> tuple[object, ...]:
     content = participant.item_content(judgment.item)
-    answers = (answer_words(question, getattr(judgment, question.field)) for question in QUESTIONS)
+    answers = (question.labels.get(getattr(judgment, question.field), "") for question in QUESTIONS)
     return (
         number,
         f"{judgment.submitted_at:%Y-%m-%dT%H:%M:%SZ}",
@@ -39,8 +39,3 @@ def _row(participant: Participant, number: int, judgment: Judgment) -> tuple[obj
         round(judgment.seconds, 1),
         judgment.judgment_id,
     )
-
-
-def answer_words(question: FormQuestion, code: str | None) -> str:
-    """An answer as the form puts it; empty if the question was not asked."""
-    return next((choice.label for choice in question.choices if choice.code == code), "")

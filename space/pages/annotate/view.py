@@ -197,8 +197,8 @@ def feedback_html(example: PracticeExample, answers: form.Answers) -> Html:
             continue
         verdict = "Right."
         if question.field in wrong:
-            labels = {choice.code: choice.label for choice in question.choices}
-            verdict = f"Not quite. Better: {'this question is not asked here' if right is None else labels[right]}."
+            better = "this question is not asked here" if right is None else question.labels[right]
+            verdict = f"Not quite. Better: {better}."
         name = question.short_name[0].upper() + question.short_name[1:]
         why = example.feedback.get(question.field, "")
         parts.append(Html("<p>{}: <b>{}</b> {}</p>").format(name, verdict, why))

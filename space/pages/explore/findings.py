@@ -27,8 +27,8 @@ FIRST_CATEGORIES = ("knowledge", "linguistic", "translation", "algorithmic")  # 
 HEADS_NAMED = 4
 SUPPRESSES = Html('<span title="makes less likely">↛</span>')
 PAIRS_HINT = (
-    "Which head answers most pairs of a known relation: given the first word, the second is among the tokens that it "
-    "makes most likely, or least likely (↛)."
+    "For a known relation, the head that answers most of its pairs: given the first word, the head makes the second "
+    "one of the most likely tokens (→), or of the least likely (↛)."
 )
 COMMON_SHARE = 0.6  # of the most heads that promote one pair
 

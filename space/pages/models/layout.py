@@ -16,7 +16,7 @@ from space.web.browser_storage import organiser_token_state
 REFRESH_SECONDS = 2.0
 # A click on a button of a job; Gradio takes the name of the event from the quoted name in this script.
 JOB_BUTTONS_SCRIPT = """
-watch('value', () => localStorage.setItem('maps-is-organiser', 'yes'));  // only organisers get jobs; see explorer.js
+watch('value', studyForm.rememberOrganiser);  // only organisers get jobs
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-job]');
   if (button) trigger('act', { job: Number(button.dataset.job), act: button.dataset.act });

@@ -16,9 +16,9 @@ from space.pages.organise import adjudication
 from space.pages.organise.studies import parse_amount
 from space.services import Services
 from space.web.downloads import one_time_link
-from space.web.organisers import for_organisers, with_problems_in
+from space.web.organisers import connect_buttons
 from space.web.sessions import Annotator
-from space.web.updates import PRIVATE_EVENT, Inputs, Updates, inputs_of
+from space.web.updates import Inputs, Updates, inputs_of
 
 SECONDS = 300.0  # for one document
 HINT = (
@@ -53,9 +53,8 @@ class HasDocuments(Protocol):
 def connect_documents(here: HasDocuments) -> None:
     section = here.documents
     inputs = inputs_of(here.organiser_token, here.selection, section.hourly_rate, section.fee)
-    for button, handler in ((section.preregister_button, preregister), (section.datasheet_button, make_datasheet)):
-        guarded = for_organisers(here, with_problems_in(section.message, handler))
-        button.click(guarded, inputs, [section.message], **PRIVATE_EVENT)
+    handlers = {section.preregister_button: preregister, section.datasheet_button: make_datasheet}
+    connect_buttons(here, section.message, inputs, handlers)
 
 
 def preregister(page: HasDocuments, _organiser: Annotator, inputs: Inputs) -> Updates:

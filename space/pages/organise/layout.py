@@ -101,78 +101,110 @@ class NewStudyTab:
     """The settings of a new study, by the fields of `StudyRequest`."""
 
     def __init__(self, describers: list[str]) -> None:
-        fields: dict[str, Any] = {}
+        self.fields = {
+            **lay_out_sample(describers),
+            **lay_out_sizes(),
+            **lay_out_rules(),
+            **lay_out_panel(),
+            **lay_out_notice(),
+        }
         with gr.Row():
-            fields["name"] = gr.Textbox(
-                label="Name (small letters, digits, hyphens)", max_length=40, elem_id="study-name"
-            )
-            fields["described"] = gr.Dropdown(
-                describers, value=next(iter(describers), None), label="Model and describer"
-            )
-        with gr.Row():
-            fields["heads"] = count_field("Heads in the study", 138, "study-heads")
-            fields["sample"] = gr.Dropdown(
-                list(SAMPLE_METHODS), value=SAMPLE_METHODS[0], label="Draw from all heads, or by layer quarter"
-            )
-            fields["per_item"] = count_field("Judgments per item", 3, "study-per-item")
-            fields["overlap"] = count_field("Heads that everybody judges (overlap)", 10, "study-overlap")
-        with gr.Row():
-            fields["swapped"] = count_field("Controls with another head's description", 7, "study-swapped")
-            fields["shuffled"] = count_field("Controls with shuffled mappings", 7, "study-shuffled")
-            fields["per_annotator"] = count_field("Most items per person (0: no limit)", 0, "study-most")
-            fields["annotators"] = count_field("Invited annotators (0: unknown)", 0, "study-annotators")
-            fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
-            # Not a gr.Number: one without a value shows, and sends, 0.
-            fields["seed"] = gr.Textbox(
-                label="Seed (empty: drawn; whoever knows it can tell controls)",
-                max_length=len(str(MAX_SEED)),
-                elem_id="study-seed",
-                min_width=160,
-            )
-        fields["practice"] = gr.Checkbox(
-            True,
-            label=f"Practice before the first item: {PRACTICE_ITEMS} items, each with the right answers afterwards",
-        )
-        fields["hides_descriptions"] = gr.Checkbox(
-            True,
-            label="Hide the descriptions of these heads in the explorer until the study is over",
-            info=HIDING_HINT,
-            elem_id="study-hides-descriptions",
-        )
-        fields["invited_only"] = gr.Checkbox(
-            False,
-            label="Only invited people may take part (otherwise whoever has the link)",
-            elem_id="study-invited-only",
-        )
-        with gr.Accordion("Practice, panels and codes for the end", open=False, elem_id="study-panel"):
-            with gr.Row():
-                fields["practice_pass"] = count_field(
-                    f"Practice items, of {PRACTICE_ITEMS}, that must be right in all answers to go on (0: none)",
-                    0,
-                    "study-pass",
-                )
-                choices = [("none", ""), *((preset.name, name) for name, preset in PRESETS.items())]
-                fields["panel"] = gr.Dropdown(choices, value="", label="Panel that people come from", min_width=160)
-                fields["panel_parameter"] = gr.Textbox(
-                    label="Parameter with a person's id (empty: that of the panel)", max_length=40, min_width=160
-                )
-            for name, label in EXIT_LABELS.items():
-                fields[name] = gr.Textbox(label=label, max_length=MAX_EXIT_LENGTH, lines=1, elem_id=f"study-{name}")
-        with gr.Accordion("What annotators are told", open=False, elem_id="study-notice"):
-            for name, label in NOTICE_LABELS.items():
-                fields[name] = gr.Textbox(label=label, max_length=MAX_NOTICE_LENGTH, lines=1, elem_id=f"study-{name}")
-        self.fields = fields
-        plan_fields: dict[str, Any] = {}
-        with gr.Row():
-            plan_fields["pilot"] = gr.Dropdown(
-                [studies.PAPER_CHOICE], value=studies.PAPER_CHOICE, label="Plan with the answers of", min_width=160
-            )
-            plan_fields["hourly_rate"] = gr.Number(0, label="Pay for an hour (0: unpaid)", min_width=160)
-            plan_fields["fee"] = gr.Number(0, label="Fees on the pay, in %", min_width=160)
-        self.plan_fields = plan_fields
+            pilots = [studies.PAPER_CHOICE]
+            pilot = gr.Dropdown(pilots, value=pilots[0], label="Plan with the answers of", min_width=160)
+            hourly_rate = gr.Number(0, label="Pay for an hour (0: unpaid)", min_width=160)
+            fee = gr.Number(0, label="Fees on the pay, in %", min_width=160)
+        self.plan_fields: dict[str, Any] = {"pilot": pilot, "hourly_rate": hourly_rate, "fee": fee}
         self.preview_button = gr.Button("Preview", elem_id="preview")
         self.summary = gr.HTML(elem_id="preview-summary")
         self.create_button = gr.Button("Create study", variant="primary", visible=False, elem_id="create")
+
+
+Fields = dict[str, Any]  # components by the names of the settings
+
+
+def lay_out_sample(describers: list[str]) -> Fields:
+    """What the study is called, whose descriptions it asks about, and which heads."""
+    fields: Fields = {}
+    with gr.Row():
+        fields["name"] = gr.Textbox(label="Name (small letters, digits, hyphens)", max_length=40, elem_id="study-name")
+        fields["described"] = gr.Dropdown(describers, value=next(iter(describers), None), label="Model and describer")
+    with gr.Row():
+        fields["heads"] = count_field("Heads in the study", 138, "study-heads")
+        fields["sample"] = gr.Dropdown(
+            list(SAMPLE_METHODS), value=SAMPLE_METHODS[0], label="Draw from all heads, or by layer quarter"
+        )
+        fields["per_item"] = count_field("Judgments per item", 3, "study-per-item")
+        fields["overlap"] = count_field("Heads that everybody judges (overlap)", 10, "study-overlap")
+    return fields
+
+
+def lay_out_sizes() -> Fields:
+    """Controls, limits, the last day and the seed."""
+    fields: Fields = {}
+    with gr.Row():
+        fields["swapped"] = count_field("Controls with another head's description", 7, "study-swapped")
+        fields["shuffled"] = count_field("Controls with shuffled mappings", 7, "study-shuffled")
+        fields["per_annotator"] = count_field("Most items per person (0: no limit)", 0, "study-most")
+        fields["annotators"] = count_field("Invited annotators (0: unknown)", 0, "study-annotators")
+        fields["deadline"] = gr.Textbox(label="Last day in UTC, like 2027-01-31 (optional)", max_length=10)
+        # Not a gr.Number: one without a value shows, and sends, 0.
+        fields["seed"] = gr.Textbox(
+            label="Seed (empty: drawn; whoever knows it can tell controls)",
+            max_length=len(str(MAX_SEED)),
+            elem_id="study-seed",
+            min_width=160,
+        )
+    return fields
+
+
+def lay_out_rules() -> Fields:
+    """Practice, what visitors see meanwhile, and who may take part."""
+    fields: Fields = {}
+    fields["practice"] = gr.Checkbox(
+        True,
+        label=f"Practice before the first item: {PRACTICE_ITEMS} items, each with the right answers afterwards",
+    )
+    fields["hides_descriptions"] = gr.Checkbox(
+        True,
+        label="Hide the descriptions of these heads in the explorer until the study is over",
+        info=HIDING_HINT,
+        elem_id="study-hides-descriptions",
+    )
+    fields["invited_only"] = gr.Checkbox(
+        False,
+        label="Only invited people may take part (otherwise whoever has the link)",
+        elem_id="study-invited-only",
+    )
+    return fields
+
+
+def lay_out_panel() -> Fields:
+    """The pass mark, the panel, and what people take back to it."""
+    fields: Fields = {}
+    with gr.Accordion("Practice, panels and codes for the end", open=False, elem_id="study-panel"):
+        with gr.Row():
+            fields["practice_pass"] = count_field(
+                f"Practice items, of {PRACTICE_ITEMS}, that must be right in all answers to go on (0: none)",
+                0,
+                "study-pass",
+            )
+            choices = [("none", ""), *((preset.name, name) for name, preset in PRESETS.items())]
+            fields["panel"] = gr.Dropdown(choices, value="", label="Panel that people come from", min_width=160)
+            fields["panel_parameter"] = gr.Textbox(
+                label="Parameter with a person's id (empty: that of the panel)", max_length=40, min_width=160
+            )
+        for name, label in EXIT_LABELS.items():
+            fields[name] = gr.Textbox(label=label, max_length=MAX_EXIT_LENGTH, lines=1, elem_id=f"study-{name}")
+    return fields
+
+
+def lay_out_notice() -> Fields:
+    """The organiser's words to annotators."""
+    fields: Fields = {}
+    with gr.Accordion("What annotators are told", open=False, elem_id="study-notice"):
+        for name, label in NOTICE_LABELS.items():
+            fields[name] = gr.Textbox(label=label, max_length=MAX_NOTICE_LENGTH, lines=1, elem_id=f"study-{name}")
+    return fields
 
 
 def count_field(label: str, value: int, elem_id: str) -> gr.Number:

@@ -21,9 +21,9 @@ from space.services import Services
 from space.studies.current import answers_hidden_reason
 from space.studies.results import find_stale_judgment_ids
 from space.web.downloads import one_time_link
-from space.web.organisers import for_organisers, with_problems_in
+from space.web.organisers import connect_buttons
 from space.web.sessions import Annotator
-from space.web.updates import PRIVATE_EVENT, Inputs, Updates, inputs_of
+from space.web.updates import Inputs, Updates, inputs_of
 
 PUBLISH_SECONDS = 600.0
 LABELS_SHOWN = 20
@@ -63,14 +63,13 @@ class HasPublishTab(Protocol):
 def connect_publish_tab(here: HasPublishTab) -> None:
     tab = here.publish
     inputs = inputs_of(here.organiser_token, here.selection, tab.repo, tab.is_private)
-    for button, handler in (
-        (tab.preview_button, preview_release),
-        (tab.labels_button, download_labels),
-        (tab.publish_button, publish_study),
-        (tab.public_button, make_release_public),
-    ):
-        guarded = for_organisers(here, with_problems_in(tab.message, handler))
-        button.click(guarded, inputs, [tab.message], **PRIVATE_EVENT)
+    handlers = {
+        tab.preview_button: preview_release,
+        tab.labels_button: download_labels,
+        tab.publish_button: publish_study,
+        tab.public_button: make_release_public,
+    }
+    connect_buttons(here, tab.message, inputs, handlers)
 
 
 def judged_study(page: HasPublishTab, inputs: Inputs) -> tuple[Study, list[Judgment]]:

@@ -29,13 +29,9 @@ from space.web.browser_storage import organiser_token_state
 from space.web.sessions import Annotator
 from space.web.updates import Updates
 
-# Only organisers are shown the overview. The header has a link for whoever was one in this browser: see explorer.js.
+# Only organisers are shown the overview. The header has a link for whoever was one in this browser.
 REMEMBER_ORGANISER = """
-const remember = () => {
-  if (!props.value) return;
-  localStorage.setItem('maps-is-organiser', 'yes');
-  document.querySelector('#site-header .for-organisers').hidden = false;
-};
+const remember = () => { if (props.value) studyForm.rememberOrganiser(); };
 remember();
 watch('value', remember);
 """

@@ -131,7 +131,7 @@ def annotators_table(
             "Name",
             "Pseudonym",
             "Items",
-            "Left, about",
+            "About how many left",
             "Time (h:min)",
             "Median seconds",
             "Last answer (UTC)",
@@ -256,6 +256,5 @@ def answers_table(disagreement: Disagreement) -> Html:
 
 def answer_label(row: Judgment, question: FormQuestion) -> str:
     """An answer in the form's words; a dash if the question was not asked."""
-    labels = {choice.code: choice.label for choice in question.choices}
     code = getattr(row, question.field)
-    return "–" if code is None else labels.get(code, code)
+    return "–" if code is None else question.labels.get(code, code)

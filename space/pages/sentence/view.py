@@ -18,7 +18,7 @@ from maps.experiments.sentence_results import (
 from maps.mapping.probe_results import VocabularyToken
 from maps.text import pluralize
 from maps.types import HeadId
-from space.components.markup import Html, anchor, hidden_field, join_html, token_chip
+from space.components.markup import Html, anchor, hidden_field, join_html, named_row, token_chip
 
 EXAMPLES = (
     "The capital of France is Paris, and the people of Spain speak Spanish.",
@@ -173,10 +173,7 @@ def position_row(found: HeadOnSentence, at: HeadAtPosition, share: float) -> Htm
         f"{at.common} of {COMPARED_TARGETS}",
         f"{100 * share:.0f} %",
     )
-    named = zip(COLUMNS, cells, strict=True)
-    return Html("<tr>{}</tr>").format(
-        join_html(Html('<td data-column="{}">{}</td>').format(name, cell) for name, cell in named)
-    )
+    return named_row(COLUMNS, cells)
 
 
 def reading_cell(found: HeadOnSentence, at: HeadAtPosition) -> Html:

@@ -102,8 +102,10 @@ const explorer = (() => {
     visit(relative(url), true);
   });
   document.addEventListener('click', event => {
-    const button = event.target.closest && event.target.closest('.look .copy-link');
-    if (button) navigator.clipboard.writeText(location.href).then(() => { button.textContent = 'Copied'; });
+    const button = event.target.closest && event.target.closest('.copy-link, button[data-copy]');
+    if (!button) return;
+    const {copy = location.href, textBox} = button.dataset, box = textBox && document.querySelector(`#${textBox} textarea`);
+    navigator.clipboard.writeText(box ? box.value.replaceAll('LINK', copy) : copy).then(() => { button.textContent = 'Copied'; });
   });
   const address = form => {
     const fields = new URLSearchParams(new FormData(form)), url = new URL(form.getAttribute('action') || './', base);
@@ -130,6 +132,7 @@ const explorer = (() => {
     if (shown && shown.tagName === 'OUTPUT') shown.textContent = Number(event.target.value).toFixed(2);
   });
   window.addEventListener('popstate', () => { if (events && view) visit(here(), false); });
+  document.documentElement.classList.toggle('no-clipboard', !navigator.clipboard);
   document.body.classList.toggle('dark', matchMedia('(prefers-color-scheme: dark)').matches);  // as Gradio will
   markHeader();
   new MutationObserver(() => {  // where the header's "Skip to the content" leads

@@ -17,26 +17,27 @@ function drawGrid(host) {  // when Gradio has put new data into an element that 
     const channel = k => Math.round(parseInt(low.slice(k, k + 2), 16) * (1 - share) + parseInt(high.slice(k, k + 2), 16) * share);
     return `rgb(${channel(1)},${channel(3)},${channel(5)})`;
   };
+  const innerSize = () => size - Math.max(1, size / 9);  // of a cell without the gap behind it
+  const extent = () => ({width: LEFT + columns * size + 2, height: heads * size + FOOT});
   const corner = i => [LEFT + grid.layer[i] * size, grid.head[i] * size];
   const paint = () => {
     const largest = Math.max(12, Math.min(30, 420 / heads));
     size = Math.max(9, Math.min(largest, (host.clientWidth - LEFT - 2) / columns));
     if (!grid.layer.length) cell.hidden = true;
-    const width = LEFT + columns * size + 2, height = heads * size + FOOT, ratio = window.devicePixelRatio || 1;
+    const {width, height} = extent(), ratio = window.devicePixelRatio || 1;
     canvas.width = width * ratio;
     canvas.height = height * ratio;
     canvas.style.width = width + 'px';
     canvas.style.height = height + 'px';
-    const pen = canvas.getContext('2d'), inner = size - Math.max(1, size / 9);
+    const pen = canvas.getContext('2d'), inner = innerSize();
     pen.scale(ratio, ratio);
     paintCells(pen, inner);
     paintLabels(pen, inner);
     place();
   };
   const picture = () => {  // the grid as an SVG element
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), inner = size - Math.max(1, size / 9);
-    svg.setAttribute('width', LEFT + columns * size + 2);
-    svg.setAttribute('height', heads * size + FOOT);
+    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), inner = innerSize();
+    for (const [name, value] of Object.entries(extent())) svg.setAttribute(name, value);
     const add = (name, attributes, text) => {
       const made = svg.appendChild(document.createElementNS(svg.namespaceURI, name));
       for (const [key, value] of Object.entries({fill: pen.fillStyle, ...attributes})) made.setAttribute(key, value);
@@ -52,7 +53,7 @@ function drawGrid(host) {  // when Gradio has put new data into an element that 
     return svg;
   };
   const place = () => {  // the link, over the current cell; before one is chosen, over the first, where Tab finds it
-    const [x, y] = corner(Math.max(current, 0)), inner = size - Math.max(1, size / 9);
+    const [x, y] = corner(Math.max(current, 0)), inner = innerSize();
     Object.assign(cell.style, {left: `${x - 2}px`, top: `${y - 2}px`, width: `${inner + 4}px`, height: `${inner + 4}px`});
     cell.classList.toggle('shown', current >= 0);
     cell.href = link(Math.max(current, 0));

@@ -103,13 +103,12 @@ window.studyForm = (() => {
     }
   };
 
-  document.addEventListener('click', event => {
-    const button = event.target.closest && event.target.closest('button[data-copy]');
-    if (!button) return;
-    const {copy, textBox} = button.dataset, box = textBox && document.querySelector(`#${textBox} textarea`);
-    navigator.clipboard.writeText(box ? box.value.replaceAll('LINK', copy) : copy).then(() => { button.textContent = 'Copied'; });
-  });
   const removeQuery = () => history.replaceState({}, '', location.pathname);
+  // Whether this browser was an organiser's: the header then has a link to their page; see also explorer.js.
+  const rememberOrganiser = () => {
+    localStorage.setItem('maps-is-organiser', 'yes');
+    document.querySelector('#site-header .for-organisers').hidden = false;
+  };
   const forgetOrganiser = () => {
     localStorage.removeItem('maps-is-organiser');
     document.querySelector('#site-header .for-organisers').hidden = true;
@@ -125,7 +124,7 @@ window.studyForm = (() => {
 
   return {
     fields: QUESTIONS.map(question => question.field), isUpToDate, showQuestions, updateDraft, sendIdsOnLoad, sendIds,
-    sendIdsOfOrganiser, sendMissingCopies, sendMissingCopiesOnly, updateCopies, removeQuery, removeKey, forgetOrganiser, announceTask,
-    showTop, resetConfirmation, submit,
+    sendIdsOfOrganiser, sendMissingCopies, sendMissingCopiesOnly, updateCopies, removeQuery, removeKey,
+    rememberOrganiser, forgetOrganiser, announceTask, showTop, resetConfirmation, submit,
   };
 })();
