@@ -188,6 +188,10 @@ class SqliteFile:
         with self._lock:
             self._connection.close()
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        """Pickled, it is the path: another process opens the same file."""
+        return type(self), (self.path,)
+
     def __enter__(self) -> Self:
         return self
 

@@ -51,6 +51,7 @@ LAYERS = (
         "space",
         "space.settings",
         "space.address",
+        "space.child",
         "space.live",
         "space.atlases",
         "space.rate_limit",

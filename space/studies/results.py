@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
-from annotation.form import QUESTIONS
-from annotation.journal.journal import Journal
 from annotation.judges.store import judge_answers, judges_file, judges_of, read_rows
 from annotation.statistics.alt_test import ASSUMED_PEOPLE, EPSILONS
-from annotation.statistics.answer_counts import answer_counts_by_quarter
 from annotation.statistics.evidence import EvidenceTables, correlate_measures
-from annotation.statistics.judgments_table import CountedJudgments, select_counted_judgments
-from annotation.statistics.labels import compute_labels
+from annotation.statistics.judgments_table import CountedJudgments
 from annotation.statistics.model_judges import JudgeReport, judge_report
-from annotation.statistics.summary import AgreementReport, summarise_judgments
-from annotation.study.study import DEFAULT_STUDY, Study, StudySettings, layers_by_model, stale_judgment_ids
-from annotation.types import ITEM_COLUMNS, Judgment, StudyItem, adjudication_item
+from annotation.study.study import DEFAULT_STUDY, Study, stale_judgment_ids
+from annotation.types import Judgment
 from maps.atlas.reader import Atlas
 from maps.types import HeadId
 from space.atlases.hidden import hidden_heads
+from space.child import run_in_child
 from space.services import Services
+from space.studies.computation import (
+    NewestCount,
+    ResultsKey,
+    StudyResults,
+    compute_results,
+    count_judgments,
+    label_presence,
+)
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
 from space.studies.slow_results import SlowResults
 from space.web.sessions import Annotator
-
-OTHER_COLUMNS = ("judgment_id", "annotator", *(question.field for question in QUESTIONS), "supersedes")
-
-
-@dataclass(frozen=True)
-class StudyResults:
-    """The judgments that count, their report, and the answers of all layers and by layer quarter.
-
-    `is_current`: whether the newest answers are in it; in a large study they may still be being counted.
-    """
-
-    judgments: CountedJudgments
-    report: AgreementReport
-    answer_counts: pd.DataFrame
-    is_current: bool = True
 
 
 def study_results(services: Services, study: Study) -> StudyResults:
@@ -60,15 +49,27 @@ def results_without_evidence(services: Services, study: Study) -> StudyResults:
 
     Of a study with very many answers they may lack the newest ones, but never hold those of somebody who withdrew.
     """
-    key = results_key(services, study)
+    return _latest_results(results_key(services, study))
+
+
+def _latest_results(key: ResultsKey) -> StudyResults:
     _, withdrawn = key.journal_extent
     results, is_current = _RESULTS.get((key.journal, key.settings, key.fresh_items, withdrawn), key)
     return results if is_current else replace(results, is_current=False)
 
 
 def counted_judgments(services: Services, study: Study) -> CountedJudgments:
-    """The judgments that count, without computing results from them."""
-    return count_judgments(results_key(services, study))
+    """The judgments that count; of a large study perhaps without the newest, as in its results."""
+    return newest_count(services, study).judgments
+
+
+def newest_count(services: Services, study: Study) -> NewestCount:
+    """The same and what they were counted from."""
+    key = results_key(services, study)
+    if not key.is_large:
+        return NewestCount(key, count_judgments(key))
+    results = _latest_results(key)
+    return NewestCount(results.key, results.judgments)
 
 
 def find_stale_judgment_ids(atlases: Mapping[str, Atlas], study: Study, rows: Sequence[Judgment]) -> frozenset[str]:
@@ -78,17 +79,8 @@ def find_stale_judgment_ids(atlases: Mapping[str, Atlas], study: Study, rows: Se
 
 def presence_labels(services: Services, study: Study) -> pd.DataFrame:
     """The rows of `compute_labels` on question one: is the description right about whether there is a pattern?"""
-    return _label_presence(results_key(services, study))
-
-
-@dataclass(frozen=True)
-class ResultsKey:
-    """Everything that the results depend on: the journal's last positions, the study, its items that are not stale."""
-
-    journal: Journal
-    journal_extent: tuple[int, int]
-    settings: StudySettings
-    fresh_items: tuple[StudyItem, ...]
+    key = results_key(services, study)
+    return _latest_results(key).presence_labels if key.is_large else label_presence(key)
 
 
 def results_key(services: Services, study: Study) -> ResultsKey:
@@ -96,42 +88,11 @@ def results_key(services: Services, study: Study) -> ResultsKey:
     return ResultsKey(services.journal, services.journal.last_positions(), study.settings, fresh)
 
 
-@lru_cache(maxsize=1)
-def count_judgments(key: ResultsKey) -> CountedJudgments:
-    """From the columns that the statistics use: whole judgments would take five times the memory."""
-    rows = key.journal.judgment_cells(key.settings.name, (*ITEM_COLUMNS, *OTHER_COLUMNS))
-    fresh = {astuple(each) for item in key.fresh_items for each in (item, adjudication_item(item))}
-    model, kind = ITEM_COLUMNS.index("model"), ITEM_COLUMNS.index("item_kind")
-    stale = [
-        row[model] == key.settings.model and row[kind] != "practice" and row[: len(ITEM_COLUMNS)] not in fresh
-        for row in rows
-    ]
-    table = pd.DataFrame(rows, columns=[*ITEM_COLUMNS, *OTHER_COLUMNS], dtype=object)
-    del rows
-    counted = select_counted_judgments(table.assign(stale=pd.Series(stale, dtype=object)))
-    adjudications, controls = compact(counted.adjudications), compact(counted.controls)
-    return replace(counted, rows=compact(counted.rows), controls=controls, adjudications=adjudications)
+def _compute(key: ResultsKey) -> StudyResults:
+    return run_in_child(compute_results, key) if key.is_large else compute_results(key)
 
 
-def compact(table: pd.DataFrame) -> pd.DataFrame:
-    """The same judgments without their ids, and with texts as categories: a quarter of the memory."""
-    kept = table.drop(columns=[name for name in ("judgment_id", "supersedes", "stale") if name in table])
-    texts = [name for name in kept if kept[name].dtype == object and name not in ("layer", "head")]
-    return kept.astype(dict.fromkeys(texts, "category"))
-
-
-@lru_cache(maxsize=4)
-def _label_presence(key: ResultsKey) -> pd.DataFrame:
-    labels = compute_labels(count_judgments(key))
-    return labels[labels["question"] == "presence"]
-
-
-def _compute_results(key: ResultsKey) -> StudyResults:
-    table, layers = count_judgments(key), layers_by_model(key.settings)
-    return StudyResults(table, summarise_judgments(table, layers=layers), answer_counts_by_quarter(table.rows, layers))
-
-
-_RESULTS: SlowResults[ResultsKey, StudyResults] = SlowResults(_compute_results)
+_RESULTS: SlowResults[ResultsKey, StudyResults] = SlowResults(_compute)
 
 
 def judge_reports(services: Services, study: Study) -> list[JudgeReport]:
@@ -141,13 +102,16 @@ def judge_reports(services: Services, study: Study) -> list[JudgeReport]:
         changed = path.stat().st_mtime_ns
     except FileNotFoundError:
         return []
-    return _compare_judges(results_key(services, study), path, changed)
+    return _compare_judges(newest_count(services, study), path, changed)
 
 
 @lru_cache(maxsize=8)
-def _compare_judges(key: ResultsKey, path: Path, _changed: int) -> list[JudgeReport]:
-    people, rows = count_judgments(key), read_rows(path)
-    return [judge_report(people, each, judge_answers(rows, each), EPSILONS[ASSUMED_PEOPLE]) for each in judges_of(rows)]
+def _compare_judges(people: NewestCount, path: Path, _changed: int) -> list[JudgeReport]:
+    rows = read_rows(path)
+    return [
+        judge_report(people.judgments, each, judge_answers(rows, each), EPSILONS[ASSUMED_PEOPLE])
+        for each in judges_of(rows)
+    ]
 
 
 def visible_judgments(services: Services, study: Study, annotator: Annotator | None) -> list[Judgment]:

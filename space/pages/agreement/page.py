@@ -17,9 +17,9 @@ from maps.errors import MapsError
 from space.components.markup import Html, anchor, author_words, notice
 from space.pages.agreement.view import judges_section, overview, question_summary, question_tables, remaining_sections
 from space.services import Services
+from space.studies.computation import StudyResults
 from space.studies.current import all_studies, answers_hidden_reason, select_study
 from space.studies.results import (
-    StudyResults,
     find_stale_judgment_ids,
     heads_hidden_by_others,
     judge_reports,

@@ -44,8 +44,9 @@ from annotation.study.study import (
 from maps.errors import MapsError
 from space.jobs.job import ANNOTATION, Step
 from space.services import Services
+from space.studies.computation import NewestCount, ResultsKey
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
-from space.studies.results import ResultsKey, count_judgments, counted_judgments, results_key
+from space.studies.results import counted_judgments, newest_count, results_key
 from space.studies.slow_results import SlowResults
 
 MAX_COUNT = 100_000  # of anything that the settings count
@@ -303,6 +304,7 @@ class _WorkKey:
 
     study: Study
     results: ResultsKey
+    counted: NewestCount
 
 
 def annotator_work(services: Services, study: Study) -> tuple[list[AnnotatorSummary], bool]:
@@ -310,13 +312,15 @@ def annotator_work(services: Services, study: Study) -> tuple[list[AnnotatorSumm
     it; in a large study they may still be being counted."""
     key = results_key(services, study)
     _, withdrawn = key.journal_extent
-    return _WORK.get((key.journal, study, key.fresh_items, withdrawn), _WorkKey(study, key))
+    return _WORK.get(
+        (key.journal, study, key.fresh_items, withdrawn), _WorkKey(study, key, newest_count(services, study))
+    )
 
 
 def _compute_work(key: _WorkKey) -> list[AnnotatorSummary]:
     """One annotator's judgments at a time: those of all would take much memory."""
     journal, study, fresh = key.results.journal, key.study, set(key.results.fresh_items)
-    agreement = agreement_with_majority(count_judgments(key.results))
+    agreement = agreement_with_majority(key.counted.judgments)
     summaries = []
     for annotator in sorted(set().union(*journal.slot_holders(study).judged_by.values())):
         rows = journal.current_judgments(study.name, annotator)

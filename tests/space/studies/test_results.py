@@ -10,8 +10,9 @@ from annotation.study.candidates import load_default_study
 from space.pages.agreement.view import judges_section
 from space.pages.annotate import task as tasks
 from space.services import Services
+from space.studies.computation import StudyResults
 from space.studies.participant import Participant
-from space.studies.results import StudyResults, judge_reports, study_results, visible_judgments
+from space.studies.results import judge_reports, study_results, visible_judgments
 from space.web.sessions import Annotator
 
 ANSWERS = Answers("absent_none", None, None, "")
