@@ -17,7 +17,7 @@ from annotation.study.study import StudySettings, layers_by_model
 from annotation.types import ITEM_COLUMNS, StudyItem, adjudication_item
 
 OTHER_COLUMNS = ("judgment_id", "annotator", *(question.field for question in QUESTIONS), "supersedes")
-LARGE_JOURNAL = 20_000  # judgments; beyond it computing takes seconds, and memory that the server would keep
+LARGE_JOURNAL = 5_000  # judgments; computing from more takes long, and memory that the server would keep
 
 
 @dataclass(frozen=True)
