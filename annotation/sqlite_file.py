@@ -189,7 +189,7 @@ class SqliteFile:
             self._connection.close()
 
     def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
-        """Pickled, it is the path: another process opens the same file."""
+        """Only the path is pickled: whoever unpickles it opens the same file, with the system's clock."""
         return type(self), (self.path,)
 
     def __enter__(self) -> Self:

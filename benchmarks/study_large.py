@@ -230,7 +230,7 @@ def organiser_token(port: int, key: str) -> str:
 
 
 def wait_until_idle(process_id: int, seconds: float = 2.0) -> None:
-    """Until the app has computed nothing for so long."""
+    """Waits until the app has computed next to nothing for so many seconds."""
     process, before = psutil.Process(process_id), -1.0
     while (used := sum(process.cpu_times()[:2])) - before > 0.1 * seconds:
         before = used

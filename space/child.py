@@ -1,4 +1,4 @@
-"""Calls a function in a child process, for work that would take the server seconds and memory that it would keep."""
+"""Calls a function in a child process, so that the server keeps none of the memory that its work needs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def run_in_child(function: Callable[[Argument], Result], argument: Argument) -> 
     if done.returncode != 0:
         last_line = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise MapsError(f"Computing ended early ({last_line or f'exit status {done.returncode}'}); try again.")
-    error, result = pickle.loads(done.stdout)
+    reply: tuple[MapsError | None, Result] = pickle.loads(done.stdout)
+    error, result = reply
     if error is not None:
         raise error
-    answer_of_child: Result = result
-    return answer_of_child
+    return result
 
 
 def answer() -> None:

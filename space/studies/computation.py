@@ -17,7 +17,7 @@ from annotation.study.study import StudySettings, layers_by_model
 from annotation.types import ITEM_COLUMNS, StudyItem, adjudication_item
 
 OTHER_COLUMNS = ("judgment_id", "annotator", *(question.field for question in QUESTIONS), "supersedes")
-LARGE_JOURNAL = 5_000  # judgments; computing from more takes long, and memory that the server would keep
+LARGE_JOURNAL = 5_000  # judgments; from more, computing takes long and needs memory that the server would keep
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class NewestCount:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """The judgments that count and what follows from them.
+    """The judgments that count in a journal of this extent, and what follows from them.
 
     Their report, the answers of all layers and by layer quarter, and the labels of question one (see
     `label_presence`). `is_current`: whether the newest answers are in it; in a large study they may still be being
     counted.
     """
 
-    key: ResultsKey
+    journal_extent: tuple[int, int]
     judgments: CountedJudgments
     report: AgreementReport
     answer_counts: pd.DataFrame
@@ -95,4 +95,4 @@ def label_presence(key: ResultsKey) -> pd.DataFrame:
 def compute_results(key: ResultsKey) -> StudyResults:
     table, layers = count_judgments(key), layers_by_model(key.settings)
     report, counts = summarise_judgments(table, layers=layers), answer_counts_by_quarter(table.rows, layers)
-    return StudyResults(key, table, report, counts, label_presence(key))
+    return StudyResults(key.journal_extent, table, report, counts, label_presence(key))

@@ -69,7 +69,7 @@ def newest_count(services: Services, study: Study) -> NewestCount:
     if not key.is_large:
         return NewestCount(key, count_judgments(key))
     results = _latest_results(key)
-    return NewestCount(results.key, results.judgments)
+    return NewestCount(replace(key, journal_extent=results.journal_extent), results.judgments)
 
 
 def find_stale_judgment_ids(atlases: Mapping[str, Atlas], study: Study, rows: Sequence[Judgment]) -> frozenset[str]:

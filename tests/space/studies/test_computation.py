@@ -49,6 +49,8 @@ def test_a_large_study_gets_the_same_results_from_a_child_process(
     pd.testing.assert_frame_equal(
         results.counted_judgments(served, served.default_study).rows, here.judgments.rows, check_categorical=False
     )
+    # The child's own journal does not come back: each would be one more open file.
+    assert results.newest_count(served, served.default_study).key.journal is served.journal
 
 
 def test_a_child_is_another_process_and_passes_errors_on() -> None:
