@@ -147,6 +147,23 @@ def run_crowd(port: int, people: int, submits: int) -> dict[str, Any]:
     }
 
 
+def requests_a_second(port: int, people: int, requests: int) -> float:
+    """What the app and the machine do of requests on the same route that are refused at once: the most to be had."""
+
+    def ask() -> None:
+        with AppConnection(port) as line:
+            for _ in range(requests):
+                line.submit({"maps-token": None, "maps-desk": None}, {})
+
+    threads = [threading.Thread(target=ask) for _ in range(people)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return round(people * requests / (time.perf_counter() - start), 1)
+
+
 def seconds_of_page(port: int, name: str, inputs: dict[str, Any], query: str = "") -> float:
     known = page_functions(port)
     with AppConnection(port) as line:
@@ -243,7 +260,9 @@ def main() -> None:
     parser.add_argument("--crowd", nargs=3, type=int, metavar=("PORT", "PEOPLE", "SUBMITS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.crowd:
-        print(json.dumps(run_crowd(*options.crowd)))
+        port, people, submits = options.crowd
+        refused = requests_a_second(port, people, submits)
+        print(json.dumps(run_crowd(port, people, submits) | {"refused_requests_a_second": refused}))
         return
     if options.quick:
         print(json.dumps(measure(60, 30, 100, 3, 5), indent=2))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 WHITESPACE_SYMBOLS = {" ": "·", "\n": "⏎", "\t": "⇥"}
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 COMBINING_CATEGORIES = {"Mn", "Me"}  # marks that are only seen on a letter before them
+VARIATION_SELECTOR = re.compile("[\ufe00-\ufe0f]")
 # Markers that tokenizers read as commands: <|im_end|>, <turn|>, </s>, <<SYS>>, <｜User｜>, ]<]image[>[ …
 ANGLE_MARKER = re.compile(r"<([|｜][^<>]*|[^<>]*[|｜]|[^<>\s]+)>")
 # [INST], [control_8], [|endofturn|], [@BOS@] …: a word in brackets, so neither [1] nor [i]; and ]~b], [e~[
@@ -23,6 +24,8 @@ def visible_token(token: str) -> str:
 
     A token that contains one of these symbols shows it as an escape, so two tokens never look the same.
     """
+    if token.isascii() and token.isprintable():  # as most are
+        return token.replace(" ", WHITESPACE_SYMBOLS[" "])
     shown = "".join(WHITESPACE_SYMBOLS.get(c) or (unicode_escape(c) if is_invisible(c) else c) for c in token)
     first = unicodedata.category(shown[0]) if shown else ""
     return unicode_escape(shown[0]) + shown[1:] if first in COMBINING_CATEGORIES else shown
@@ -44,8 +47,8 @@ def escape_controls(text: str) -> str:
 
 def is_invisible(character: str) -> bool:
     """Whether a character has no glyph of its own, or looks like one of the symbols of `visible_token`."""
-    is_variation_selector = "\ufe00" <= character <= "\ufe0f"
-    return is_variation_selector or character in WHITESPACE_SYMBOLS.values() or not character.isprintable()
+    is_symbol = character in WHITESPACE_SYMBOLS.values()
+    return is_symbol or not character.isprintable() or VARIATION_SELECTOR.match(character) is not None
 
 
 def unicode_escape(character: str) -> str:

@@ -20,6 +20,7 @@ from maps.report.copying_control import classified_value, control_phrase, strong
 from maps.report.headline import Headline
 from maps.text import (
     QUOTED_TOKEN,
+    VARIATION_SELECTOR,
     is_invisible,
     relation_label,
     unicode_escape,
@@ -34,7 +35,6 @@ from space.search.query import MAX_QUERY_LENGTH
 
 MAX_TOKEN_LENGTH = 40  # characters of a token that a chip shows
 UNFOLDED_MAPPINGS = 10  # mappings shown; the others are folded
-WHITESPACE_NAMES = {"·": "space", "⏎": "newline", "⇥": "tab"}
 MAX_PREVIEW_LENGTH = 400  # characters of a description that are shown; the rest is folded
 BACKTICKED = re.compile(r"`([^`]+)`")
 
@@ -50,7 +50,10 @@ class Html(Markup):
         """Escapes plain text; keeps what is HTML already."""
         if hasattr(s, "__html__"):
             return cls(s)
-        visible = (c if c in " \n\t·⏎⇥" or not is_invisible(c) else unicode_escape(c) for c in str(s))
+        text = str(s)
+        if text.isprintable() and not VARIATION_SELECTOR.search(text):  # as most are; the rest takes longer
+            return super().escape(text)
+        visible = (c if c in " \n\t·⏎⇥" or not is_invisible(c) else unicode_escape(c) for c in text)
         return super().escape("".join(visible))
 
 
@@ -61,6 +64,13 @@ def escape_html(value: object) -> Html:
 def join_html(pieces: Iterable[str]) -> Html:
     """Pieces one after the other; those that are plain text are escaped."""
     return Html("").join(pieces)
+
+
+NAMED_MARKS = {
+    mark: Html('<i title="{}">{}</i>').format(name, mark)
+    for mark, name in {"·": "space", "⏎": "newline", "⇥": "tab"}.items()
+}
+CHIP = Html('<code class="chip"><bdi>%s%s</bdi></code>')
 
 
 def fill(template: Html, *values: Html | float) -> Html:
@@ -80,10 +90,11 @@ def token_chip(token: str, linked: bool = True) -> Html:
     The chip links to the search for the token. `linked=False` is for chips inside a link or next to a form.
     """
     shown = escape_html(visible_token(token[:MAX_TOKEN_LENGTH]))
-    for mark, name in WHITESPACE_NAMES.items():
-        shown = shown.replace(mark, Html('<i title="{}">{}</i>').format(name, mark))
-    rest = Html("… <small>{:,} characters</small>").format(len(token)) if len(token) > MAX_TOKEN_LENGTH else ""
-    chip = Html('<code class="chip"><bdi>{}{}</bdi></code>').format(shown, rest)
+    for mark, named in NAMED_MARKS.items():
+        shown = shown.replace(mark, named)
+    is_cut = len(token) > MAX_TOKEN_LENGTH
+    rest = Html("… <small>{:,} characters</small>").format(len(token)) if is_cut else Html("")
+    chip = fill(CHIP, shown, rest)
     if not linked:
         return chip
     return Html('<a class="token" href="{}">{}</a>').format(link_to_search(token[:MAX_QUERY_LENGTH]), chip)

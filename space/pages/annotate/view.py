@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import gradio as gr
@@ -14,7 +16,7 @@ from annotation.study.practice import PracticeExample
 from annotation.study.study import Study
 from annotation.types import Receipt, StudyItem
 from maps.text import pluralize
-from maps.types import HeadId
+from maps.types import HeadId, Mapping
 from space.components.markup import Html, anchor, join_html, mapping_list, notice, sticky_panel
 from space.components.tally import answer_counts_html
 from space.pages.annotate.ends import exit_html
@@ -227,12 +229,17 @@ def evidence_html(task: AnnotationTask) -> Html:
         else:
             others = notice("Nobody else has judged this item yet.")
     title = f"Mappings of {head_name(task)}" if in_open_study else "Mappings"
-    shown = tuple(task.participant.item_content(item).mappings)  # read once
-    mappings = mapping_list(shown, shown_count=None, linked=False)
+    mappings = judged_mappings_html(task.participant.item_content(item).mappings)
     # Above the mappings, where it stays in view.
     on_phone = Html('<div class="on-phone">{}</div>').format(description_html(task))
     signs = Html('<p class="hint">{}</p>').format(TOKEN_SIGNS)
     return sticky_panel(Html("{}<h1>{}</h1>{}{}{}").format(on_phone, title, signs, mappings, others), title)
+
+
+@lru_cache(maxsize=128)
+def judged_mappings_html(mappings: Sequence[Mapping]) -> Html:
+    """All mappings of an item. Kept, because annotators are given the same items."""
+    return mapping_list(tuple(mappings), shown_count=None, linked=False)
 
 
 def end_words(task: AnnotationTask) -> str:
