@@ -60,7 +60,8 @@ def load_outcomes(db: Database, study: str) -> dict[str, str]:
 def answer_seconds(db: Database, study: str, annotator: str) -> list[float]:
     """The seconds of each current answer of a person to the items of a study, practice left out."""
     query = (
-        "SELECT seconds FROM judgments WHERE study = ? AND annotator = ? "
+        "SELECT json_group_array(seconds) FROM judgments WHERE study = ? AND annotator = ? "
         f"AND item_kind NOT IN ('practice', 'adjudication') AND {NOT_SUPERSEDED_SQL}"
     )
-    return [row[0] for row in db.select(query, [study, annotator])]
+    seconds: list[float] = db.select_json(query, [study, annotator])
+    return seconds

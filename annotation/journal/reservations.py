@@ -64,13 +64,12 @@ def load_slot_holders(db: Database, study: Study) -> SlotHolders:
     """Who has judged or reserved which item of a study, without people who withdrew."""
     judged, known = db.assignments.judgments(study)
     reserved: dict[str, set[str]] = {}
-    query = (
-        "SELECT item, annotator FROM reservations WHERE study = ? AND until > ? ORDER BY reserved_at DESC, rowid DESC"
-    )
-    rows = db.select(query, [study.name, utc_timestamp(db.now())])
-    for key, annotator in rows:
+    newest_first = "reservations WHERE study = ? AND until > ? ORDER BY reserved_at DESC, rowid DESC"
+    query = f"SELECT json_group_array(json_array(item, annotator)) FROM (SELECT item, annotator FROM {newest_first})"
+    pairs = db.select_json(query, [study.name, utc_timestamp(db.now())])
+    for key, annotator in pairs:
         reserved.setdefault(key, set()).add(annotator)
-    return SlotHolders(judged, reserved, tuple(row["annotator"] for row in rows if row["annotator"] not in known))
+    return SlotHolders(judged, reserved, tuple(annotator for _, annotator in pairs if annotator not in known))
 
 
 def reserve_next_item(
@@ -124,8 +123,8 @@ def _choose_item_against(db: Database, study: Study, holders: SlotHolders, asked
 
 def load_given_keys(db: Database, study: Study, annotator: str) -> set[str]:
     """See `Journal.given_keys`."""
-    query = "SELECT item FROM given_items WHERE study = ? AND annotator = ?"
-    return {row["item"] for row in db.select(query, [study.name, annotator])}
+    query = "SELECT json_group_array(item) FROM given_items WHERE study = ? AND annotator = ?"
+    return set(db.select_json(query, [study.name, annotator]))
 
 
 def delete_ended_reservations(db: Database) -> None:

@@ -59,8 +59,11 @@ def _check_own_answers(db: Database, study: Study, item: StudyItem, annotator: s
 
     An answer to the same item is left to the database, which keeps one.
     """
-    query = f"SELECT {ITEM_COLUMNS_SQL} FROM judgments WHERE study = ? AND annotator = ? AND supersedes IS NULL"
-    keys = (study.key_by_columns.get(tuple(row)) for row in db.select(query, [study.name, annotator]))
+    query = (
+        f"SELECT json_group_array(json_array({ITEM_COLUMNS_SQL})) FROM judgments "
+        "WHERE study = ? AND annotator = ? AND supersedes IS NULL"
+    )
+    keys = (study.key_by_columns.get(tuple(row)) for row in db.select_json(query, [study.name, annotator]))
     answered = [study.item_by_key[key] for key in keys if key is not None]
     limit = study.settings.per_annotator
     if item in answered:
