@@ -202,7 +202,7 @@ def measure(heads: int, per_item: int, judgments: int, people: int, submits: int
             memory = resident_megabytes(app.process_id)
             pages = {}
             organise, agreement = "opened_for_organisers", "load_sections"
-            token = organiser_token(app.port, key)
+            token, first_opening = open_as_organiser(app.port, key)
             for name, function in (("organiser_page_s", organise), ("agreement_page_s", agreement)):
                 first = seconds_of_page(app.port, function, {"maps-organiser": token}, f"study={STUDY_NAME}")
                 run_crowd(app.port, 1, 1)  # a new answer
@@ -222,6 +222,7 @@ def measure(heads: int, per_item: int, judgments: int, people: int, submits: int
         "first_claim_s": first_claim,
         "alone": alone,
         "crowd": crowd,
+        "first_opening_s": first_opening,
         **pages,
         "memory_mb": memory,
         "memory_after_pages_mb": memory_after,
@@ -238,12 +239,18 @@ def seconds_of_first_claim(port: int) -> float:
         return round(time.perf_counter() - start, 2)
 
 
-def organiser_token(port: int, key: str) -> str:
+def open_as_organiser(port: int, key: str) -> tuple[str, dict[str, float]]:
+    """The organiser's session, and the seconds until the page of the study is shown and until its answers are counted,
+    for the first time since the app was started."""
     known = page_functions(port)
     with AppConnection(port) as line:
+        start = time.perf_counter()
         found = line.call(known["opened_for_organisers"], {}, f"key={key}&study={STUDY_NAME}")
-    token: str = found["maps-organiser"]
-    return token
+        shown = time.perf_counter()
+        token: str = found["maps-organiser"]
+        line.call(known["show_counted"], {"maps-organiser": token, "selection": found["selection"]})
+        counted = time.perf_counter()
+    return token, {"shown": round(shown - start, 2), "counted": round(counted - start, 2)}
 
 
 def wait_until_idle(process_id: int, seconds: float = 2.0) -> None:

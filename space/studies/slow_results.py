@@ -56,6 +56,11 @@ class SlowResults(Generic[Key, Value]):
             return last.value, False
         return self._compute_now(name, key), True
 
+    def has(self, name: Hashable) -> bool:
+        """Whether there is a result, so that `get` does not wait for the first."""
+        with self._lock:
+            return name in self._computed
+
     def _start_later(self, name: Hashable, key: Key) -> None:
         """Computes it in a thread, once the page that has asked is likely to be made: they would share one core."""
         timer = Timer(self._delay, self._compute_later, args=(name, key))

@@ -42,6 +42,7 @@ FUNCTIONS: dict[str, tuple[Audience, str]] = {  # by the name of the endpoint
     "keep_reserved": (ANNOTATORS, "renews their reservation"),
     "download_own_answers": (ANNOTATORS, "their own answers as a file"),
     "withdraw_own_answers": (ANNOTATORS, "withdraws themselves"),
+    "show_counted": (ORGANISERS, "/organise: what is counted from very many answers"),
     "opened_for_organisers": (ORGANISERS, "/organise: studies, disagreements, the state of the ledger"),
     **dict.fromkeys(("rows_csv", "rows_parquet", "rows_datasets"), (ORGANISERS, "all judgments of a study")),
     **dict.fromkeys(("ask_to_open_answers", "open_answers"), (ORGANISERS, "shows answers before the end")),

@@ -23,6 +23,7 @@ from space.pages.organise.studies import PlanRequest, StudyRequest
 from space.pages.organise.updates import (
     OrganisePage,
     access_denied_updates,
+    counted_updates,
     overview_html,
     page_updates,
     selection_from_query,
@@ -172,6 +173,11 @@ def withdraw(page: OrganisePage, _organiser: Annotator, inputs: Inputs) -> Updat
         tab.confirm_button: gr.update(visible=False),
         tab.withdrawals: withdrawals_html(page.services),
     }
+
+
+def show_counted(page: OrganisePage, organiser: Annotator, inputs: Inputs) -> Updates:
+    """What the page was shown without, because very many answers take seconds to count."""
+    return counted_updates(page, organiser, adjudication.parse_selection(inputs[page.selection]))
 
 
 def export_rows(page: OrganisePage, _organiser: Annotator, inputs: Inputs, fmt: str) -> Updates:

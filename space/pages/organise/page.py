@@ -44,7 +44,11 @@ def connect_selection(here: OrganisePage, page: gr.Blocks) -> None:
     answers = inputs_of(here.organiser_token, here.selection, *questions, tab.comment)
     decided = tab.decide_button.click(for_organisers(here, handlers.decide), answers, outputs, **PRIVATE_EVENT)
     dependent = dependent_questions(tab.questions)
-    for event in (loaded, decided):  # showing the row has also shown the hidden questions in it
+    # What a page was shown without follows: each page that an organiser is shown has a selection of its own.
+    counted = for_organisers(here, handlers.show_counted)
+    selection, parts = inputs_of(here.organiser_token, here.selection), here.counted_outputs()
+    completed = here.selection.change(counted, selection, parts, show_progress="hidden", **PRIVATE_EVENT)
+    for event in (loaded, decided, completed):  # showing the row has also shown the hidden questions in it
         event.then(None, questions, dependent, js="studyForm.showQuestions")
     for question in questions:
         question.input(None, questions, dependent, js="studyForm.showQuestions", **PRIVATE_EVENT)

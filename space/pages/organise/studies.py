@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from functools import partial
 from statistics import median
 from typing import NamedTuple
 
@@ -21,16 +20,11 @@ from annotation.report.study_plan import (
 )
 from annotation.statistics.planning import model_of_pilot
 from annotation.statistics.progress import (
-    AnnotatorSummary,
     StudyProgress,
-    agreement_with_majority,
     compute_study_progress,
-    in_order_of_work,
-    summarise_annotator,
 )
 from annotation.study import candidates
 from annotation.study.panel import panel_settings
-from annotation.study.practice import is_practice_answer_right
 from annotation.study.sampling import MAX_SEED, draw_seed
 from annotation.study.store import check_study_name, save_study
 from annotation.study.study import (
@@ -44,10 +38,8 @@ from annotation.study.study import (
 from maps.errors import MapsError
 from space.jobs.job import ANNOTATION, Step
 from space.services import Services
-from space.studies.computation import NewestCount, ResultsKey
 from space.studies.current import all_studies, answers_hidden_reason, find_stale_item_keys
-from space.studies.results import counted_judgments, newest_count, results_key
-from space.studies.slow_results import SlowResults
+from space.studies.results import counted_judgments
 
 MAX_COUNT = 100_000  # of anything that the settings count
 LARGE_STUDY, CREATION_SECONDS = 1_000, 600.0  # heads from which a study is frozen elsewhere, and how long that may take
@@ -296,37 +288,3 @@ def study_status(services: Services, study: Study) -> StudyStatus:
     answers_hidden_reason(services, study)  # records an end that is due
     journal = services.journal
     return StudyStatus(study, progress, journal.over_reason(study), is_paused(journal, study.name))
-
-
-@dataclass(frozen=True)
-class _WorkKey:
-    """All that the work of a study's annotators depends on."""
-
-    study: Study
-    results: ResultsKey
-    counted: NewestCount
-
-
-def annotator_work(services: Services, study: Study) -> tuple[list[AnnotatorSummary], bool]:
-    """The work of each annotator in a study, without judgments of stale items, and whether the newest answers are in
-    it; in a large study they may still be being counted."""
-    key = results_key(services, study)
-    _, withdrawn = key.journal_extent
-    return _WORK.get(
-        (key.journal, study, key.fresh_items, withdrawn), _WorkKey(study, key, newest_count(services, study))
-    )
-
-
-def _compute_work(key: _WorkKey) -> list[AnnotatorSummary]:
-    """One annotator's judgments at a time: those of all would take much memory."""
-    journal, study, fresh = key.results.journal, key.study, set(key.results.fresh_items)
-    agreement = agreement_with_majority(key.counted.judgments)
-    summaries = []
-    for annotator in sorted(set().union(*journal.slot_holders(study).judged_by.values())):
-        rows = journal.current_judgments(study.name, annotator)
-        current = [row for row in rows if row.item_kind == "practice" or row.item in fresh]
-        summaries.append(summarise_annotator(current, agreement, partial(is_practice_answer_right, study)))
-    return in_order_of_work(summaries)
-
-
-_WORK: SlowResults[_WorkKey, list[AnnotatorSummary]] = SlowResults(_compute_work)

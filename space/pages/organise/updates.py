@@ -24,6 +24,7 @@ from space.pages.organise.layout import DecisionTab, NewStudyTab, StudyTab, With
 from space.pages.organise.publishing import PublishTab
 from space.pages.organise.studies import StudyStatus
 from space.services import Services
+from space.studies.annotator_work import annotator_work, is_large, is_work_counted
 from space.studies.current import answers_hidden_reason
 from space.web.browser_storage import organiser_token_state
 from space.web.sessions import Annotator
@@ -35,6 +36,7 @@ const remember = () => { if (props.value) studyForm.rememberOrganiser(); };
 remember();
 watch('value', remember);
 """
+COUNTING = "The answers are being counted, which takes some seconds; they appear here by themselves."
 BEING_COUNTED = "Newer answers are being counted. Reload the page in a few seconds to see them in this table."
 
 
@@ -81,6 +83,10 @@ class OrganisePage:
         more = (*more, *filled, self.new_study.plan_fields["pilot"])
         return [*(part for part in parts if isinstance(part, Block)), *more]
 
+    def counted_outputs(self) -> list[Block]:
+        tab = self.decision
+        return [self.study.detail, tab.disagreements, tab.row, tab.evidence, tab.comment, *tab.questions.values()]
+
 
 def access_denied_updates(page: OrganisePage) -> Updates:
     """The page for everybody who is not an organiser: how to get in, and nothing else."""
@@ -105,11 +111,11 @@ def selection_from_query(services: Services, organiser: Annotator, query: Mappin
 
 
 def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserSelection) -> Updates:
+    """The page of a study. What is counted from very many answers comes later, see `counted_updates`."""
     services = page.services
     study = studies.find_study(services, selection.study)
     statuses = studies.study_statuses(services)
     are_hidden = answers_hidden_reason(services, study) is not None
-    shows_answers = selection.reveal_answers or not are_hidden
     on_disagreements = selection.item is not None or selection.reveal_answers or selection.question is not None
     updates: Updates = {
         page.access_notice: "",
@@ -117,7 +123,7 @@ def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserS
         page.selection: selection.to_json(),
         page.overview: overview_html(services, statuses),
         page.tabs: gr.update(selected="disagreements" if on_disagreements else "study"),
-        page.study.detail: study_html(services, statuses[study.name]),
+        page.study.detail: study_html(services, statuses[study.name], is_work_counted(services, study)),
         page.study.open_button: gr.update(visible=are_hidden),
         page.study.close_button: gr.update(visible=can_be_closed(services, study)),
         **change_buttons(page, study),
@@ -125,12 +131,32 @@ def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserS
         page.withdrawal.withdrawals: withdrawals_html(services),
         page.decision.message: "",
     }
-    tab = page.decision
-    if not shows_answers:
-        return updates | {tab.disagreements: hidden_answers_html(study), tab.row: gr.update(visible=False)}
+    if is_large(services, study):
+        tab = page.decision
+        return updates | {tab.disagreements: notice(COUNTING), tab.row: gr.update(visible=False)}
+    return updates | disagreement_updates(page, organiser, study, selection)
+
+
+def counted_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserSelection) -> Updates:
+    """What is counted from all answers of a large study, which may take seconds; nothing for a small one, whose page
+    has it already."""
+    study = studies.find_study(page.services, selection.study)
+    if not is_large(page.services, study):
+        return {}
+    detail = study_html(page.services, studies.study_statuses(page.services)[study.name])
+    return {page.study.detail: detail} | disagreement_updates(page, organiser, study, selection)
+
+
+def disagreement_updates(
+    page: OrganisePage, organiser: Annotator, study: Study, selection: OrganiserSelection
+) -> Updates:
+    """The items on which annotators differ; why they are hidden while the study is running."""
+    services, tab = page.services, page.decision
+    if not selection.reveal_answers and answers_hidden_reason(services, study) is not None:
+        return {tab.disagreements: hidden_answers_html(study), tab.row: gr.update(visible=False)}
     disagreements = adjudication.listed_disagreements(services, study, selection.question)
     table = view.disagreements_table(study, disagreements, selection.reveal_answers, selection.question)
-    return updates | {tab.disagreements: table} | decision_updates(page, organiser, study, selection)
+    return {tab.disagreements: table} | decision_updates(page, organiser, study, selection)
 
 
 def can_be_closed(services: Services, study: Study) -> bool:
@@ -176,7 +202,8 @@ def overview_html(services: Services, statuses: Mapping[str, StudyStatus]) -> Ht
     return Html("<h1>Studies</h1>{}{}").format(view.studies_table(rows), ledger_status_html(services))
 
 
-def study_html(services: Services, status: StudyStatus) -> Html:
+def study_html(services: Services, status: StudyStatus, is_counted: bool = True) -> Html:
+    """State, settings and annotators; without these as long as their answers have not been counted."""
     name = status.study.name
     opened_at = services.journal.answers_opened_at(name)
     opened = Html("")
@@ -186,8 +213,10 @@ def study_html(services: Services, status: StudyStatus) -> Html:
         opened = join_html((opened, notice(f"The deadline was moved to {deadline:%Y-%m-%d %H:%M} (UTC).")))
     is_over = status.over_reason is not None
     detail = view.study_detail_html(status.study, status.progress, view.study_state(status), is_over)
+    if not is_counted:
+        return join_html((detail, opened, notice(COUNTING)))
     names, outcomes = load_names(services.journal, services.pseudonym_key), load_outcomes(services.journal, name)
-    work, is_current = studies.annotator_work(services, status.study)
+    work, is_current = annotator_work(services, status.study)
     newer = Html("") if is_current else notice(BEING_COUNTED)
     table = view.annotators_table(work, names, outcomes, None if is_over else items_asked(status.study))
     return join_html((detail, opened, newer, table))

@@ -16,8 +16,8 @@ from annotation.study.study import stale_item_keys
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from space.atlases.names import PREBUILT_FOLDER
-from space.pages.organise.studies import annotator_work
 from space.services import Services
+from space.studies.annotator_work import annotator_work
 from space.studies.current import all_studies, find_stale_item_keys, judging_closed_reason, select_study
 from space.studies.results import results_without_evidence
 from space.web.sessions import Annotator
