@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
-import gradio as gr
 import pytest
 
 from annotation.form import Answers
@@ -22,17 +20,31 @@ from space.web.sessions import Annotator
 ANSWERS = Answers("absent_none", None, None, "")
 
 
+class PartName(str):
+    """Stands in for a component, or a part that has components: `page.study.detail` is `"page.study.detail"`."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> PartName:
+        return PartName(f"{self}.{name}")
+
+
+class NamedPage:
+    """A page that is not laid out."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    def __getattr__(self, name: str) -> PartName:
+        return PartName(f"page.{name}")
+
+
 @pytest.fixture
-def page(served: Services, ada: Annotator) -> Iterator[OrganisePage]:
+def page(served: Services, ada: Annotator) -> OrganisePage:
     """Of a study with one answer."""
     task = tasks.reserve_next_task(Participant(served, served.default_study, ada), ())
     tasks.store_judgment(replace(task, answers=ANSWERS))
-    loop = asyncio.new_event_loop()  # Gradio would leave one open
-    asyncio.set_event_loop(loop)
-    with gr.Blocks():
-        yield OrganisePage(served)
-    asyncio.set_event_loop(None)
-    loop.close()
+    return cast(OrganisePage, NamedPage(served))
 
 
 def test_the_page_of_a_study_has_all_that_is_counted(page: OrganisePage, ada: Annotator, grace: Annotator) -> None:
