@@ -20,6 +20,10 @@ from space.atlases.names import PREBUILT_FOLDER
 
 PREBUILT = PREBUILT_FOLDER / "smollm2"
 MODEL = "SmolLM2-135M-Instruct"
+LARGER = {
+    f"Qwen2.5-Coder-{size}-Instruct (calibrated)": PREBUILT_FOLDER / f"qwen2.5-coder-{size.lower()}-calibrated"
+    for size in ("0.5B", "1.5B")
+}
 CALIBRATED, CALIBRATED_FOLDER = f"{MODEL} (calibrated)", PREBUILT_FOLDER / "smollm2-calibrated"
 
 
@@ -35,6 +39,7 @@ def test_without_settings_the_prebuilt_atlas_is_shown(tmp_path: Path) -> None:
     assert {name: atlas.folder for name, atlas in open_atlases("", tmp_path).atlases.items()} == {
         CALIBRATED: CALIBRATED_FOLDER,
         MODEL: PREBUILT,
+        **LARGER,
     }
 
 
@@ -47,6 +52,7 @@ def test_an_own_atlas_of_the_same_model_takes_the_prebuilt_ones_place(tmp_path: 
     assert {name: atlas.folder for name, atlas in found.items()} == {
         CALIBRATED: CALIBRATED_FOLDER,
         MODEL: own,
+        **LARGER,
         "Other": other,
     }
 
@@ -69,7 +75,7 @@ def test_models_of_one_name_and_other_weights_are_all_shown(tmp_path: Path, caps
         folder = tmp_path / "atlases" / f"run-{number}"
         folders.append(copy_of_the_prebuilt(folder, name, revision=revision, weights=weights, created_at=created_at))
     found = open_atlases("", tmp_path).atlases
-    assert {model: found[model].folder for model in found if model not in (MODEL, CALIBRATED)} == {
+    assert {model: found[model].folder for model in found if model not in (MODEL, CALIBRATED, *LARGER)} == {
         name: folders[0],
         f"{name} (0123456789ab)": folders[1],
         f"{name} (commit)": folders[2],
@@ -81,7 +87,7 @@ def test_models_of_one_name_and_other_weights_are_all_shown(tmp_path: Path, caps
 
 def test_an_unfinished_mapping_is_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "atlases" / "half" / "parts").mkdir(parents=True)
-    assert list(open_atlases("", tmp_path).atlases) == [CALIBRATED, MODEL]
+    assert list(open_atlases("", tmp_path).atlases) == [CALIBRATED, MODEL, *LARGER]
     assert "Skipped:" in capsys.readouterr().err
 
 

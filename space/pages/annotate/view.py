@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -12,6 +11,7 @@ from gradio.blocks import Block
 from annotation import form
 from annotation.form import CONSENT_SENTENCE, GUIDELINES, FormQuestion
 from annotation.identity.pseudonyms import MAX_NAME_LENGTH
+from annotation.study.file import StoredMappings
 from annotation.study.practice import PracticeExample
 from annotation.study.study import Study
 from annotation.types import Receipt, StudyItem
@@ -229,7 +229,8 @@ def evidence_html(task: AnnotationTask) -> Html:
         else:
             others = notice("Nobody else has judged this item yet.")
     title = f"Mappings of {head_name(task)}" if in_open_study else "Mappings"
-    mappings = judged_mappings_html(task.participant.item_content(item).mappings)
+    judged = task.participant.item_content(item).mappings
+    mappings = judged_mappings_html(judged if isinstance(judged, StoredMappings) else tuple(judged))
     # Above the mappings, where it stays in view.
     on_phone = Html('<div class="on-phone">{}</div>').format(description_html(task))
     signs = Html('<p class="hint">{}</p>').format(TOKEN_SIGNS)
@@ -237,7 +238,7 @@ def evidence_html(task: AnnotationTask) -> Html:
 
 
 @lru_cache(maxsize=128)
-def judged_mappings_html(mappings: Sequence[Mapping]) -> Html:
+def judged_mappings_html(mappings: StoredMappings | tuple[Mapping, ...]) -> Html:
     """All mappings of an item. Kept, because annotators are given the same items."""
     return mapping_list(tuple(mappings), shown_count=None, linked=False)
 

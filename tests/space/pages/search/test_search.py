@@ -91,7 +91,7 @@ def test_the_name_of_a_head_gives_it_first_with_its_headline(both: Services) -> 
 
 def test_a_head_that_no_model_has_is_told_in_one_sentence(both: Services) -> None:
     html = build_content(both, {"q": "L99H99"}).html
-    assert "None of the 3 models here has a head L99H99." in html
+    assert "None of the 5 models here has a head L99H99." in html
     one = build_content(both, {"q": "L30H0", "model": SMALL}).html
     assert f"{SMALL} has no head L30H0: layers run from 0 to 29, heads from 0 to 8." in one
 
