@@ -34,7 +34,7 @@ def several(tmp_path: Path) -> Iterator[Services]:
     info = json.loads((folder / "atlas.json").read_text(encoding="utf-8"))
     (folder / "atlas.json").write_text(json.dumps({**info, "model": HOSTILE}), encoding="utf-8")
     write_table(folder, "descriptions", make_table("descriptions", []))
-    atlases = {PAPER: used.atlas(PAPER), CALIBRATED: used.atlas(CALIBRATED), HOSTILE: Atlas.open(folder)}
+    atlases = {CALIBRATED: used.atlas(CALIBRATED), PAPER: used.atlas(PAPER), HOSTILE: Atlas.open(folder)}
     yield replace(used, whole_atlases=atlases, hub_datasets={HOSTILE: "someone/atlas"})
     used.journal.close()
 
