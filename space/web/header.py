@@ -10,7 +10,6 @@ from markupsafe import escape
 from maps.errors import MapsError
 from space.components.links import link_to_catalogue, link_to_model
 from space.components.markup import Html, anchor, join_html
-from space.components.model_choice import FEW_MODELS
 from space.search.query import MAX_QUERY_LENGTH
 from space.services import Services
 
@@ -32,6 +31,9 @@ TEMPLATE = Html(
     'spellcheck="false" placeholder="Search a word, a token, L23H4" aria-label="Search the heads"></form>'
     '<p class="sources">{sources}</p></header>'
 )
+
+
+LISTED_MODELS = 8  # with more, the catalogue is easier to choose from
 
 
 class PageText(NamedTuple):
@@ -66,7 +68,7 @@ def model_picker(services: Services, model: str) -> Html:
     return Html(
         '<form class="model-picker" action="./" data-auto><select name="model" aria-label="Model">{}</select>'
         "<noscript><button>Show</button></noscript>{}</form>"
-    ).format(options, anchor(link_to_catalogue(), "All models") if len(names) > FEW_MODELS else Html(""))
+    ).format(options, anchor(link_to_catalogue(), "All models") if len(names) > LISTED_MODELS else Html(""))
 
 
 def source_links(services: Services, model: str) -> list[tuple[str, str]]:
