@@ -172,9 +172,11 @@ def large_study_section() -> str:
         "first claim after the start": lambda run: f"{run['first_claim_s']:.2f} s",
         "submits a second, one annotator": lambda run: f"{run['alone']['submits_a_second']:.0f}",
         f"submits a second, {kept['people']} annotators": lambda run: f"{run['crowd']['submits_a_second']:.0f}",
-        "the same of requests that are refused at once": lambda run: f"{run['crowd']['refused_requests_a_second']:.0f}",
+        "refused requests a second, from as many: what the machine serves at most": lambda run: (
+            f"{run['crowd']['refused_requests_a_second']:.0f}"
+        ),
         "median wait, 95th percentile": lambda run: f"{run['crowd']['p50_ms']:,} ms, {run['crowd']['p95_ms']:,} ms",
-        "organiser's page after the start, then its answers counted": lambda run: (
+        "organiser's page opened first, then with its answers counted": lambda run: (
             f"{run['first_opening_s']['shown']:.2f} s, {run['first_opening_s']['counted']:.1f} s"
         ),
         "organiser's page after a new answer": lambda run: f"{run['organiser_page_s']['after_a_new_answer']:.2f} s",

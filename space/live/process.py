@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 from maps.atlas.reader import Atlas
 from maps.errors import MapsError
 from maps.experiments.sentence_results import SentenceQuestion
-from maps.weights.bundled import BUNDLED_MODEL, bundled_file
+from maps.weights.bundled import BUNDLED_MODEL, bundled_file, is_of_bundled_model
 from space.live.reading import LiveReading, choose_live_reading
 from space.live.worker import LiveAnswer, LiveQuestion, run_worker
 
@@ -96,7 +96,7 @@ class LiveModel:
 
     def is_of(self, atlas: Atlas) -> bool:
         """Whether questions about an atlas's model are answered here; the answers may be in another reading."""
-        return self.model_name is not None and atlas.info.get("asked_for") == BUNDLED_MODEL
+        return self.model_name is not None and is_of_bundled_model(atlas.info)
 
     def _fetch_until_available(self, fetch: Callable[[], Path]) -> None:
         while not self._stop_event.is_set():
@@ -237,7 +237,7 @@ def make_live_model(
     Of its atlases in several readings, the first whose reading can be used here is the one that answers belong to.
     If the package with the weights is not installed, `fetch` downloads them, and `weights_origin` names their source.
     """
-    shown = [atlas for atlas in atlases.values() if atlas.info.get("asked_for") == BUNDLED_MODEL]
+    shown = [atlas for atlas in atlases.values() if is_of_bundled_model(atlas.info)]
     if not shown:
         return LiveModel(None, NOT_SHOWN_MESSAGE)
     reading = choose_live_reading(shown)

@@ -36,7 +36,7 @@ const remember = () => { if (props.value) studyForm.rememberOrganiser(); };
 remember();
 watch('value', remember);
 """
-COUNTING = "The answers are being counted, which takes some seconds; they appear here by themselves."
+COUNTING = "The answers are being counted. The table appears here by itself in a few seconds."
 BEING_COUNTED = "Newer answers are being counted. Reload the page in a few seconds to see them in this table."
 
 
@@ -111,7 +111,7 @@ def selection_from_query(services: Services, organiser: Annotator, query: Mappin
 
 
 def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserSelection) -> Updates:
-    """The page of a study. What is counted from very many answers comes later, see `counted_updates`."""
+    """The page of a study. In a large one, what takes seconds to count comes later: see `counted_updates`."""
     services = page.services
     study = studies.find_study(services, selection.study)
     statuses = studies.study_statuses(services)
@@ -131,7 +131,7 @@ def page_updates(page: OrganisePage, organiser: Annotator, selection: OrganiserS
         page.withdrawal.withdrawals: withdrawals_html(services),
         page.decision.message: "",
     }
-    if is_large(services, study):
+    if is_large(services, study) and (selection.reveal_answers or not are_hidden):
         tab = page.decision
         return updates | {tab.disagreements: notice(COUNTING), tab.row: gr.update(visible=False)}
     return updates | disagreement_updates(page, organiser, study, selection)
@@ -203,7 +203,7 @@ def overview_html(services: Services, statuses: Mapping[str, StudyStatus]) -> Ht
 
 
 def study_html(services: Services, status: StudyStatus, is_counted: bool = True) -> Html:
-    """State, settings and annotators; without these as long as their answers have not been counted."""
+    """State, settings and annotators. Without `is_counted`, a notice stands in the place of the annotators."""
     name = status.study.name
     opened_at = services.journal.answers_opened_at(name)
     opened = Html("")
