@@ -172,7 +172,7 @@ def large_study_section() -> str:
         "first claim after the start": lambda run: f"{run['first_claim_s']:.2f} s",
         "submits a second, one annotator": lambda run: f"{run['alone']['submits_a_second']:.0f}",
         f"submits a second, {kept['people']} annotators": lambda run: f"{run['crowd']['submits_a_second']:.0f}",
-        "refused requests a second, from as many: what the machine serves at most": lambda run: (
+        "refused requests a second, the most that the machine serves": lambda run: (
             f"{run['crowd']['refused_requests_a_second']:.0f}"
         ),
         "median wait, 95th percentile": lambda run: f"{run['crowd']['p50_ms']:,} ms, {run['crowd']['p95_ms']:,} ms",
